@@ -1,0 +1,166 @@
+/**
+ * The connection to SQLite (WAL, synchronous FULL, one connection, locked for this process) or PostgreSQL, and the
+ * migrations runner. Below the repositories there is no global handle: whoever wants to touch a table holds a `Tx`.
+ */
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import knexModule, { type Knex } from 'knex';
+import pg from 'pg';
+import { storageErrors } from './errors.ts';
+
+declare const txBrand: unique symbol;
+/** An open transaction. Repositories take it first; it must not be kept past its callback. */
+export type Tx = Knex.Transaction & { readonly [txBrand]?: never };
+
+export type DatabaseSettings = Readonly<
+  { type: 'sqlite'; file: string } | { type: 'postgres'; url: string; maxConnections: number }
+>;
+
+const MIGRATIONS_FOLDER = path.join(import.meta.dirname, '../../migrations');
+/** Guards the migrations of concurrently starting processes on PostgreSQL ("drawbrdg" as a number). */
+const MIGRATION_LOCK = 7_237_954_630n;
+
+export class Database {
+  readonly #knex: Knex;
+  readonly type: DatabaseSettings['type'];
+
+  private constructor(knex: Knex, type: DatabaseSettings['type']) {
+    this.#knex = knex;
+    this.type = type;
+  }
+
+  /** @throws BridgeError `storage/unreachable`, `storage/inUse`. */
+  static async open(settings: DatabaseSettings): Promise<Database> {
+    const database = new Database(knexModule(knexConfig(settings)), settings.type);
+    try {
+      await database.#knex.raw('select 1');
+    } catch (cause) {
+      await database.#knex.destroy();
+      const busy = cause instanceof Error && /SQLITE_BUSY|database is locked/.test(messageWithCode(cause));
+      throw busy
+        ? storageErrors.inUse({ type: settings.type }, cause)
+        : storageErrors.unreachable({ type: settings.type }, cause);
+    }
+    return database;
+  }
+
+  /**
+   * Runs `work` in one transaction: all of it is durable when the promise resolves, none of it when it rejects. On
+   * SQLite transactions run one after the other; a transaction inside a transaction would wait for itself.
+   */
+  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return await this.#knex.transaction(async (tx) => await work(tx));
+  }
+
+  /**
+   * Brings the schema up to date. Safe to call from several processes at once.
+   * @returns the names of the migrations that ran now; empty when the schema was current.
+   * @throws BridgeError `storage/migrationFailed`
+   */
+  async migrate(): Promise<readonly string[]> {
+    try {
+      return await this.#underMigrationLock(async () => {
+        // The runner's own lock row would stay behind after a kill; ours goes with the connection.
+        await this.#knex.migrate.forceFreeMigrationsLock(migratorConfig);
+        const [, names] = (await this.#knex.migrate.latest(migratorConfig)) as [number, string[]];
+        return names;
+      });
+    } catch (cause) {
+      throw storageErrors.migrationFailed({ type: this.type }, cause);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#knex.destroy();
+  }
+
+  async #underMigrationLock<T>(work: () => Promise<T>): Promise<T> {
+    // SQLite: the file is locked for this process already.
+    if (this.type === 'sqlite') return await work();
+    return await this.#knex.transaction(async (tx) => {
+      await tx.raw('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK.toString()]);
+      return await work();
+    });
+  }
+}
+
+/** knex prints failures to the console besides rejecting with them; the rejection is enough. */
+const QUIET: Knex.Logger = {
+  warn: () => undefined,
+  error: () => undefined,
+  deprecate: () => undefined,
+  debug: () => undefined,
+};
+
+function knexConfig(settings: DatabaseSettings): Knex.Config {
+  if (settings.type === 'sqlite') {
+    return {
+      client: 'better-sqlite3',
+      log: QUIET,
+      connection: { filename: settings.file },
+      useNullAsDefault: true,
+      pool: { min: 1, max: 1, afterCreate: prepareSqlite },
+    };
+  }
+  return {
+    client: 'pg',
+    log: QUIET,
+    connection: {
+      connectionString: settings.url,
+      types: { getTypeParser: parserFor },
+    } as Knex.PgConnectionConfig,
+    pool: { min: 0, max: settings.maxConnections },
+    acquireConnectionTimeout: 20_000,
+  };
+}
+
+type SqliteConnection = { pragma(text: string): unknown };
+
+function prepareSqlite(
+  connection: SqliteConnection,
+  done: (error: Error | null, connection: unknown) => void,
+): void {
+  try {
+    connection.pragma('busy_timeout = 2000');
+    // A second process would break the order of ratchets: the file belongs to one.
+    connection.pragma('locking_mode = EXCLUSIVE');
+    connection.pragma('journal_mode = WAL');
+    // NORMAL may lose the last commits when the power fails, and a ratchet step with them.
+    connection.pragma('synchronous = FULL');
+    connection.pragma('foreign_keys = ON');
+    // Wiped content must not stay readable in free pages.
+    connection.pragma('secure_delete = ON');
+    done(null, connection);
+  } catch (cause) {
+    done(cause as Error, connection);
+  }
+}
+
+/** PostgreSQL gives int8 (type 20) as text; all of ours are counts and milliseconds, far below 2^53. */
+function parserFor(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (oid === 20 && format !== 'binary') return Number;
+  return (format === 'binary'
+    ? pg.types.getTypeParser(oid, 'binary')
+    : pg.types.getTypeParser(oid)) as unknown as (value: string) => unknown;
+}
+
+const migratorConfig: Knex.MigratorConfig = {
+  migrationSource: {
+    getMigrations: async () => {
+      const files = await readdir(MIGRATIONS_FOLDER);
+      return files.filter((file) => /^\d{4}-.*\.(ts|js)$/.test(file)).sort();
+    },
+    // Without the ending, so that a built program knows the rows that a checkout wrote.
+    getMigrationName: (file: string) => file.replace(/\.(ts|js)$/, ''),
+    getMigration: async (file: string) => ({
+      ...((await import(path.join(MIGRATIONS_FOLDER, file))) as { up: Knex.Migration['up'] }),
+      down: async () => {
+        throw storageErrors.migrationFailed({ file, why: 'forward only' });
+      },
+    }),
+  },
+};
+
+function messageWithCode(failure: Error): string {
+  return `${String((failure as { code?: unknown }).code)} ${failure.message}`;
+}

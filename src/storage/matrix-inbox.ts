@@ -1,0 +1,183 @@
+/**
+ * What the homeserver pushed and the bridge has not dealt with yet. A transaction is answered with 200 only after its
+ * events stand here; a room is a lane, worked strictly in the order of arrival.
+ */
+import type { Clock } from '../model/ambient.ts';
+import { type EventId, eventId, type MatrixUserId, type RoomId, roomId } from '../model/ids.ts';
+import type { Tx } from './database.ts';
+import { storageErrors } from './errors.ts';
+import { type DataKeyId, DEPLOYMENT_KEY, type Sealer } from './sealer.ts';
+
+/** An event as it is put in. `json` is the whole event. */
+export type ArrivedEvent = Readonly<{
+  event: EventId;
+  room: RoomId;
+  sender: MatrixUserId;
+  type: string;
+  json: string;
+}>;
+
+/** The oldest waiting event of a room. */
+export type WaitingEvent = Readonly<{
+  seq: number;
+  event: EventId;
+  json: string;
+  attempts: number;
+  notBeforeMs: number;
+  receivedAtMs: number;
+}>;
+
+export class MatrixInbox {
+  readonly #sealer: Sealer;
+  readonly #clock: Clock;
+
+  constructor(deps: { sealer: Sealer; clock: Clock }) {
+    this.#sealer = deps.sealer;
+    this.#clock = deps.clock;
+  }
+
+  /**
+   * Stores a transaction's events. A transaction id seen before adds nothing; nor does an event id seen before
+   * (Synapse has been seen pushing one event in two transactions).
+   * @returns the rooms that have new work.
+   */
+  async insert(tx: Tx, txnId: string, events: readonly ArrivedEvent[]): Promise<RoomId[]> {
+    const receivedAtMs = this.#clock.nowMs();
+    const fresh = await tx('appservice_transactions')
+      .insert({ txn_id: txnId, received_at_ms: receivedAtMs })
+      .onConflict('txn_id')
+      .ignore()
+      .returning('txn_id');
+    if (fresh.length === 0) return [];
+    const rooms = new Set<RoomId>();
+    for (const arrived of events) {
+      if (await this.#insertEvent(tx, arrived, receivedAtMs)) rooms.add(arrived.room);
+    }
+    return [...rooms];
+  }
+
+  /** The rooms in which events wait. */
+  async listLanes(tx: Tx): Promise<RoomId[]> {
+    const rows = await tx('matrix_inbox')
+      .where({ state: 'waiting' })
+      .distinct<{ room_id: string }[]>('room_id');
+    return rows.map((row) => roomId(row.room_id));
+  }
+
+  /** @returns the oldest waiting event of the room, due or not; `undefined` when none waits. */
+  async findNext(tx: Tx, room: RoomId): Promise<WaitingEvent | undefined> {
+    const row = await tx('matrix_inbox')
+      .where({ state: 'waiting', room_id: room })
+      .orderBy('seq')
+      .first<InboxRow | undefined>();
+    if (row === undefined) return undefined;
+    const json = await this.#sealer.open(
+      tx,
+      row.data_key_id as DataKeyId,
+      place(row.event_id),
+      row.sealed_event ?? Buffer.alloc(0),
+    );
+    return {
+      seq: row.seq,
+      event: eventId(row.event_id),
+      json: json.toString('utf8'),
+      attempts: row.attempts,
+      notBeforeMs: row.not_before_ms,
+      receivedAtMs: row.received_at_ms,
+    };
+  }
+
+  /**
+   * Settles a row and wipes its content.
+   * @param errorCode why it failed; `undefined` when it is done.
+   * @throws BridgeError `storage/rowMissing` when it is settled already: another worker was faster, and what this
+   * transaction did must not happen twice.
+   */
+  async settle(tx: Tx, seq: number, errorCode?: string): Promise<void> {
+    const changed = await tx('matrix_inbox')
+      .where({ seq, state: 'waiting' })
+      .update({
+        state: errorCode === undefined ? 'done' : 'failed',
+        sealed_event: null,
+        error_code: errorCode?.slice(0, 64) ?? null,
+        settled_at_ms: this.#clock.nowMs(),
+      });
+    if (changed !== 1) throw storageErrors.rowMissing({ table: 'matrix_inbox', seq });
+  }
+
+  /** Settles all that waits under this data key, which is about to be destroyed. */
+  async settleSealedWith(tx: Tx, dataKey: DataKeyId, errorCode: string): Promise<void> {
+    await tx('matrix_inbox').where({ state: 'waiting', data_key_id: dataKey }).update({
+      state: 'failed',
+      sealed_event: null,
+      error_code: errorCode,
+      settled_at_ms: this.#clock.nowMs(),
+    });
+  }
+
+  /** Leaves the row waiting, not to be tried before `notBeforeMs`. */
+  async delay(tx: Tx, seq: number, notBeforeMs: number, errorCode: string): Promise<void> {
+    await tx('matrix_inbox')
+      .where({ seq, state: 'waiting' })
+      .update({
+        not_before_ms: notBeforeMs,
+        error_code: errorCode.slice(0, 64),
+        attempts: tx.raw('attempts + 1'),
+      });
+  }
+
+  async countWaiting(tx: Tx): Promise<number> {
+    const row = await tx('matrix_inbox').where({ state: 'waiting' }).count({ n: '*' }).first<{ n: number }>();
+    return Number(row.n);
+  }
+
+  /** Forgets settled rows and transaction ids older than this: nobody repeats them any more. */
+  async deleteSettled(tx: Tx, beforeMs: number): Promise<void> {
+    await tx('matrix_inbox').whereNot({ state: 'waiting' }).where('settled_at_ms', '<', beforeMs).delete();
+    await tx('appservice_transactions').where('received_at_ms', '<', beforeMs).delete();
+  }
+
+  async #insertEvent(tx: Tx, arrived: ArrivedEvent, receivedAtMs: number): Promise<boolean> {
+    const dataKey = await this.#keyFor(tx, arrived.room);
+    const rows = await tx('matrix_inbox')
+      .insert({
+        event_id: arrived.event,
+        room_id: arrived.room,
+        sender: arrived.sender,
+        type: arrived.type,
+        data_key_id: dataKey,
+        sealed_event: await this.#sealer.seal(tx, dataKey, place(arrived.event), Buffer.from(arrived.json)),
+        state: 'waiting',
+        attempts: 0,
+        not_before_ms: 0,
+        received_at_ms: receivedAtMs,
+      })
+      .onConflict('event_id')
+      .ignore()
+      .returning('event_id');
+    return rows.length > 0;
+  }
+
+  /** The account's key if the room is a portal: opting out then takes what still waits with it. */
+  async #keyFor(tx: Tx, room: RoomId): Promise<DataKeyId> {
+    const row = await tx('portals')
+      .join('accounts', 'accounts.id', 'portals.account_id')
+      .where('portals.room_id', room)
+      .first<{ data_key_id: string } | undefined>('accounts.data_key_id');
+    return (row?.data_key_id ?? DEPLOYMENT_KEY) as DataKeyId;
+  }
+}
+
+type InboxRow = {
+  seq: number;
+  event_id: string;
+  data_key_id: string;
+  sealed_event: Buffer | null;
+  attempts: number;
+  not_before_ms: number;
+  received_at_ms: number;
+};
+
+function place(event: string) {
+  return { table: 'matrix_inbox', column: 'sealed_event', row: event };
+}

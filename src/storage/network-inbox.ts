@@ -1,0 +1,209 @@
+/**
+ * What the network's server delivered and the bridge has not brought into a room yet. A stanza counts as handled for
+ * XEP-0198 only once it stands here. Sender by sender it is worked in the order of arrival: decrypted once, the content
+ * journalled in the same transaction, then sent to Matrix.
+ */
+import { createHash } from 'node:crypto';
+import type { Clock, Random } from '../model/ambient.ts';
+import { type AccountId, accountId } from '../model/ids.ts';
+import type { AccountKey } from './accounts.ts';
+import type { Tx } from './database.ts';
+import { storageErrors } from './errors.ts';
+import type { Sealer } from './sealer.ts';
+
+export type ArrivedStanza = Readonly<{
+  /** Bare JID of the sender. */
+  lane: string;
+  id: string | undefined;
+  /** Type `error`: a bounce carries the id of what it answers and must not pass for it. */
+  isError: boolean;
+  stanza: StoredStanza;
+}>;
+
+/** A stanza as the link stored it. `from`: as the server stamped it; `delayedAtMs`: epoch milliseconds (XEP-0203). */
+export type StoredStanza = Readonly<{ from: string; xml: string; delayedAtMs: number | undefined }>;
+
+/** The oldest unsettled stanza of a lane: as it came, or already decrypted and journalled. */
+export type WaitingStanza = Readonly<{
+  seq: number;
+  rowId: string;
+  attempts: number;
+  notBeforeMs: number;
+  receivedAtMs: number;
+}> &
+  Readonly<{ state: 'waiting'; stanza: StoredStanza } | { state: 'decrypted'; journal: Buffer }>;
+
+export class NetworkInbox {
+  readonly #sealer: Sealer;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(deps: { sealer: Sealer; clock: Clock; random: Random }) {
+    this.#sealer = deps.sealer;
+    this.#clock = deps.clock;
+    this.#random = deps.random;
+  }
+
+  /** Stores stanzas in order; one that came before (same sender and id) adds nothing. */
+  async insert(tx: Tx, account: AccountKey, stanzas: readonly ArrivedStanza[]): Promise<void> {
+    for (const arrived of stanzas) {
+      const rowId = this.#random.uuid();
+      const place = { table: 'network_inbox', column: 'sealed_stanza', row: rowId };
+      await tx('network_inbox')
+        .insert({
+          id: rowId,
+          account_id: account.id,
+          lane: arrived.lane,
+          dedupe: dedupeKey(arrived, rowId),
+          stanza_id: arrived.id?.slice(0, 256) ?? null,
+          sealed_stanza: await this.#sealer.seal(tx, account.dataKey, place, toJson(arrived.stanza)),
+          state: 'waiting',
+          attempts: 0,
+          not_before_ms: 0,
+          received_at_ms: this.#clock.nowMs(),
+        })
+        .onConflict(['account_id', 'dedupe'])
+        .ignore();
+    }
+  }
+
+  /** Account and sender of everything that is not settled. */
+  async listLanes(tx: Tx): Promise<{ account: AccountId; lane: string }[]> {
+    const rows = await tx('network_inbox')
+      .whereIn('state', ['waiting', 'decrypted'])
+      .distinct<{ account_id: string; lane: string }[]>('account_id', 'lane');
+    return rows.map((row) => ({ account: accountId(row.account_id), lane: row.lane }));
+  }
+
+  /** The senders of what is not settled in one account. */
+  async listLanesOf(tx: Tx, account: AccountId): Promise<string[]> {
+    return await tx('network_inbox')
+      .where({ account_id: account })
+      .whereIn('state', ['waiting', 'decrypted'])
+      .distinct()
+      .pluck('lane');
+  }
+
+  /** @returns the oldest unsettled stanza of the lane, due or not; `undefined` when there is none. */
+  async findNext(tx: Tx, account: AccountKey, lane: string): Promise<WaitingStanza | undefined> {
+    const row = await tx('network_inbox')
+      .where({ account_id: account.id, lane })
+      .whereIn('state', ['waiting', 'decrypted'])
+      .orderBy('seq')
+      .first<InboxRow | undefined>();
+    if (row === undefined) return undefined;
+    const column = row.state === 'waiting' ? 'sealed_stanza' : 'sealed_content';
+    const place = { table: 'network_inbox', column, row: row.id };
+    const opened = await this.#sealer.open(tx, account.dataKey, place, row[column] ?? Buffer.alloc(0));
+    const common = {
+      seq: row.seq,
+      rowId: row.id,
+      attempts: row.attempts,
+      notBeforeMs: row.not_before_ms,
+      receivedAtMs: row.received_at_ms,
+    };
+    return row.state === 'waiting'
+      ? { ...common, state: 'waiting', stanza: fromJson(opened) }
+      : { ...common, state: 'decrypted', journal: opened };
+  }
+
+  /**
+   * Puts the decrypted content in the stanza's place. Runs in the transaction of the ratchet step.
+   * @throws BridgeError `storage/rowMissing` when another worker was faster.
+   */
+  async journal(tx: Tx, account: AccountKey, row: WaitingStanza, content: Uint8Array): Promise<void> {
+    const place = { table: 'network_inbox', column: 'sealed_content', row: row.rowId };
+    const changed = await tx('network_inbox')
+      .where({ seq: row.seq, state: 'waiting' })
+      .update({
+        state: 'decrypted',
+        sealed_stanza: null,
+        sealed_content: await this.#sealer.seal(tx, account.dataKey, place, content),
+        attempts: 0,
+        not_before_ms: 0,
+      });
+    if (changed !== 1) throw storageErrors.rowMissing({ table: 'network_inbox', seq: row.seq });
+  }
+
+  /**
+   * Settles a row and wipes stanza and journal.
+   * @throws BridgeError `storage/rowMissing` when it is settled already.
+   */
+  async settle(tx: Tx, seq: number, errorCode?: string): Promise<void> {
+    const changed = await tx('network_inbox')
+      .where({ seq })
+      .whereIn('state', ['waiting', 'decrypted'])
+      .update({
+        state: errorCode === undefined ? 'done' : 'failed',
+        sealed_stanza: null,
+        sealed_content: null,
+        error_code: errorCode?.slice(0, 64) ?? null,
+        settled_at_ms: this.#clock.nowMs(),
+      });
+    if (changed !== 1) throw storageErrors.rowMissing({ table: 'network_inbox', seq });
+  }
+
+  async delay(tx: Tx, seq: number, notBeforeMs: number, errorCode: string): Promise<void> {
+    await tx('network_inbox')
+      .where({ seq })
+      .whereIn('state', ['waiting', 'decrypted'])
+      .update({
+        not_before_ms: notBeforeMs,
+        error_code: errorCode.slice(0, 64),
+        attempts: tx.raw('attempts + 1'),
+      });
+  }
+
+  /** What was delayed in this lane is due now: what it waited for has happened. */
+  async makeDue(tx: Tx, account: AccountId, lane: string): Promise<void> {
+    await tx('network_inbox')
+      .where({ account_id: account, lane })
+      .whereIn('state', ['waiting', 'decrypted'])
+      .update({ not_before_ms: 0 });
+  }
+
+  async countWaiting(tx: Tx): Promise<number> {
+    const row = await tx('network_inbox')
+      .whereIn('state', ['waiting', 'decrypted'])
+      .count({ n: '*' })
+      .first<{ n: number }>();
+    return Number(row.n);
+  }
+
+  async deleteSettled(tx: Tx, beforeMs: number): Promise<void> {
+    await tx('network_inbox')
+      .whereIn('state', ['done', 'failed'])
+      .where('settled_at_ms', '<', beforeMs)
+      .delete();
+  }
+
+  async deleteOfAccount(tx: Tx, account: AccountId): Promise<void> {
+    await tx('network_inbox').where({ account_id: account }).delete();
+  }
+}
+
+type InboxRow = {
+  seq: number;
+  id: string;
+  sealed_stanza: Buffer | null;
+  sealed_content: Buffer | null;
+  state: 'waiting' | 'decrypted';
+  attempts: number;
+  not_before_ms: number;
+  received_at_ms: number;
+};
+
+/** A stanza without an id cannot be recognised when it comes again: its own row stands for it. */
+function dedupeKey(arrived: ArrivedStanza, rowId: string): string {
+  const hash = createHash('sha256').update(`${arrived.lane}\0${arrived.isError ? 'error' : 'message'}\0`);
+  return hash.update(arrived.id === undefined ? `\0${rowId}` : arrived.id).digest('hex');
+}
+
+function toJson(stanza: StoredStanza): Buffer {
+  return Buffer.from(JSON.stringify(stanza));
+}
+
+function fromJson(json: Buffer): StoredStanza {
+  const { from, xml, delayedAtMs } = JSON.parse(json.toString('utf8')) as StoredStanza;
+  return { from, xml, delayedAtMs };
+}

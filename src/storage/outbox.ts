@@ -1,0 +1,143 @@
+/**
+ * Stanzas that must reach the network's server, in order, each under an id that never changes. A row is done when the
+ * server has acknowledged it (XEP-0198); until then the same bytes go again after every loss.
+ */
+import type { Clock, Random } from '../model/ambient.ts';
+import { type AccountId, type EventId, eventId, type RoomId, roomId, type StanzaId } from '../model/ids.ts';
+import type { AccountKey } from './accounts.ts';
+import type { Tx } from './database.ts';
+import type { Sealer } from './sealer.ts';
+
+export type QueuedStanza = Readonly<{
+  stanza: StanzaId;
+  xml: string;
+  /** The Matrix event it carries; absent for receipts and notices. */
+  event?: EventId;
+  room?: RoomId;
+}>;
+
+export type OutboxStanza = Readonly<{ rowId: string; xml: string }>;
+export type NumberedStanza = OutboxStanza & Readonly<{ number: number }>;
+
+export class Outbox {
+  readonly #sealer: Sealer;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(deps: { sealer: Sealer; clock: Clock; random: Random }) {
+    this.#sealer = deps.sealer;
+    this.#clock = deps.clock;
+    this.#random = deps.random;
+  }
+
+  /** Queues a stanza. @returns false when this account queued one with the same id before: nothing is added. */
+  async insert(tx: Tx, account: AccountKey, queued: QueuedStanza): Promise<boolean> {
+    const rowId = this.#random.uuid();
+    const rows = await tx('outbox')
+      .insert({
+        id: rowId,
+        account_id: account.id,
+        stanza_id: queued.stanza,
+        event_id: queued.event ?? null,
+        room_id: queued.room ?? null,
+        sealed_stanza: await this.#sealer.seal(tx, account.dataKey, place(rowId), Buffer.from(queued.xml)),
+        state: 'waiting',
+        created_at_ms: this.#clock.nowMs(),
+      })
+      .onConflict(['account_id', 'stanza_id'])
+      .ignore()
+      .returning('id');
+    return rows.length > 0;
+  }
+
+  /** The oldest rows not yet handed to the socket in this session of the stream, in order. */
+  async listUnnumbered(tx: Tx, account: AccountKey, limit: number): Promise<OutboxStanza[]> {
+    const rows = await tx('outbox')
+      .where({ account_id: account.id, state: 'waiting' })
+      .whereNull('number')
+      .orderBy('seq')
+      .limit(limit)
+      .select<OutboxRow[]>();
+    const stanzas: OutboxStanza[] = [];
+    for (const row of rows) stanzas.push({ rowId: row.id, xml: await this.#open(tx, account, row) });
+    return stanzas;
+  }
+
+  /** Handed to the socket in this session and not acknowledged, in order. */
+  async listNumbered(tx: Tx, account: AccountKey): Promise<NumberedStanza[]> {
+    const rows = await tx('outbox')
+      .where({ account_id: account.id, state: 'waiting' })
+      .whereNotNull('number')
+      .orderBy('number')
+      .select<(OutboxRow & { number: number })[]>();
+    const stanzas: NumberedStanza[] = [];
+    for (const row of rows) {
+      stanzas.push({ rowId: row.id, number: row.number, xml: await this.#open(tx, account, row) });
+    }
+    return stanzas;
+  }
+
+  async saveNumbers(tx: Tx, rows: readonly { rowId: string; number: number }[]): Promise<void> {
+    for (const row of rows) await tx('outbox').where({ id: row.rowId }).update({ number: row.number });
+  }
+
+  /** A new session counts from zero: what the old one left unacknowledged goes again, in order. */
+  async forgetNumbers(tx: Tx, account: AccountId): Promise<void> {
+    await tx('outbox')
+      .where({ account_id: account, state: 'waiting' })
+      .whereNotNull('number')
+      .update({ number: null });
+  }
+
+  /** Settles and wipes what the server acknowledged. @returns the Matrix events among it. */
+  async settleUpTo(tx: Tx, account: AccountId, number: number): Promise<EventId[]> {
+    const rows = await tx('outbox')
+      .where({ account_id: account, state: 'waiting' })
+      .where('number', '<=', number)
+      .update({ state: 'done', sealed_stanza: null, number: null, settled_at_ms: this.#clock.nowMs() })
+      .returning<{ event_id: string | null }[]>('event_id');
+    return rows.flatMap((row) => (row.event_id === null ? [] : [row.event_id as EventId]));
+  }
+
+  /**
+   * Gives up on one stanza: it is wiped and never sent again.
+   * @returns the Matrix event that it carried; `undefined` when it carried none or is settled.
+   */
+  async fail(tx: Tx, rowId: string): Promise<{ event: EventId; room: RoomId } | undefined> {
+    const [row] = await tx('outbox')
+      .where({ id: rowId, state: 'waiting' })
+      .update({ state: 'failed', sealed_stanza: null, number: null, settled_at_ms: this.#clock.nowMs() })
+      .returning<{ event_id: string | null; room_id: string | null }[]>(['event_id', 'room_id']);
+    if (!row?.event_id || !row.room_id) return undefined;
+    return { event: eventId(row.event_id), room: roomId(row.room_id) };
+  }
+
+  async countWaiting(tx: Tx): Promise<number> {
+    const row = await tx('outbox').where({ state: 'waiting' }).count({ n: '*' }).first<{ n: number }>();
+    return Number(row.n);
+  }
+
+  async deleteSettled(tx: Tx, beforeMs: number): Promise<void> {
+    await tx('outbox').whereNot({ state: 'waiting' }).where('settled_at_ms', '<', beforeMs).delete();
+  }
+
+  async deleteOfAccount(tx: Tx, account: AccountId): Promise<void> {
+    await tx('outbox').where({ account_id: account }).delete();
+  }
+
+  async #open(tx: Tx, account: AccountKey, row: OutboxRow): Promise<string> {
+    const opened = await this.#sealer.open(
+      tx,
+      account.dataKey,
+      place(row.id),
+      row.sealed_stanza ?? Buffer.alloc(0),
+    );
+    return opened.toString('utf8');
+  }
+}
+
+type OutboxRow = { id: string; sealed_stanza: Buffer | null };
+
+function place(rowId: string) {
+  return { table: 'outbox', column: 'sealed_stanza', row: rowId };
+}

@@ -1,0 +1,114 @@
+import type { Clock, Random } from '../model/ambient.ts';
+import {
+  type AccountId,
+  accountId,
+  type ContactId,
+  contactId,
+  type EventId,
+  eventId,
+  type PortalId,
+  portalId,
+  type RoomId,
+  roomId,
+} from '../model/ids.ts';
+import type { Tx } from './database.ts';
+
+/** One conversation of an account with a contact, and the room that shows it. */
+export type Portal = Readonly<{
+  id: PortalId;
+  account: AccountId;
+  contact: ContactId;
+  /** `undefined` until the room is made. */
+  room: RoomId | undefined;
+  /** The boundary notice; `undefined` until it stands in the room. Nothing of the conversation is sent before. */
+  notice: EventId | undefined;
+  /** SHA-256 of the boundary facts last told in the room. */
+  boundarySha256: string | undefined;
+  /** When our boundary notice to the contact was queued; `undefined` before. */
+  contactToldAtMs: number | undefined;
+}>;
+
+export class Portals {
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(deps: { clock: Clock; random: Random }) {
+    this.#clock = deps.clock;
+    this.#random = deps.random;
+  }
+
+  /** The portal of this conversation, made if it is new. Harmless when two callers race. */
+  async findOrInsert(tx: Tx, account: AccountId, contact: ContactId): Promise<Portal> {
+    const row = {
+      id: this.#random.uuid(),
+      account_id: account,
+      contact_id: contact,
+      created_at_ms: this.#clock.nowMs(),
+    };
+    await tx('portals').insert(row).onConflict(['account_id', 'contact_id']).ignore();
+    const found = await tx('portals').where({ account_id: account, contact_id: contact }).first<PortalRow>();
+    return fromRow(found);
+  }
+
+  async find(tx: Tx, account: AccountId, contact: ContactId): Promise<Portal | undefined> {
+    return await one(tx, { account_id: account, contact_id: contact });
+  }
+
+  async findByRoom(tx: Tx, room: RoomId): Promise<Portal | undefined> {
+    return await one(tx, { room_id: room });
+  }
+
+  async listOfAccount(tx: Tx, account: AccountId): Promise<Portal[]> {
+    const rows = await tx('portals')
+      .where({ account_id: account })
+      .orderBy('created_at_ms')
+      .select<PortalRow[]>();
+    return rows.map(fromRow);
+  }
+
+  async saveRoom(tx: Tx, id: PortalId, room: RoomId): Promise<void> {
+    await tx('portals').where({ id }).update({ room_id: room });
+  }
+
+  async saveNotice(tx: Tx, id: PortalId, notice: EventId, boundarySha256: string): Promise<void> {
+    await tx('portals').where({ id }).update({ notice_event_id: notice, boundary_sha256: boundarySha256 });
+  }
+
+  async saveContactTold(tx: Tx, id: PortalId): Promise<void> {
+    await tx('portals').where({ id }).update({ contact_told_at_ms: this.#clock.nowMs() });
+  }
+
+  async deleteOfAccount(tx: Tx, account: AccountId): Promise<void> {
+    await tx('messages')
+      .whereIn('portal_id', tx('portals').where({ account_id: account }).select('id'))
+      .delete();
+    await tx('portals').where({ account_id: account }).delete();
+  }
+}
+
+type PortalRow = {
+  id: string;
+  account_id: string;
+  contact_id: string;
+  room_id: string | null;
+  notice_event_id: string | null;
+  boundary_sha256: string | null;
+  contact_told_at_ms: number | null;
+};
+
+async function one(tx: Tx, where: Partial<PortalRow>): Promise<Portal | undefined> {
+  const row = await tx('portals').where(where).first<PortalRow | undefined>();
+  return row === undefined ? undefined : fromRow(row);
+}
+
+function fromRow(row: PortalRow): Portal {
+  return {
+    id: portalId(row.id),
+    account: accountId(row.account_id),
+    contact: contactId(row.contact_id),
+    room: row.room_id === null ? undefined : roomId(row.room_id),
+    notice: row.notice_event_id === null ? undefined : eventId(row.notice_event_id),
+    boundarySha256: row.boundary_sha256 ?? undefined,
+    contactToldAtMs: row.contact_told_at_ms ?? undefined,
+  };
+}

@@ -1,0 +1,337 @@
+/** The rules of `storage/` that hold on every database. Run on SQLite by the unit tests, on PostgreSQL by the integration tests. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { systemRandom } from '../../src/ambient/random.ts';
+import {
+  contactId,
+  eventId,
+  matrixUserId,
+  messageId,
+  networkId,
+  roomId,
+  stanzaId,
+} from '../../src/model/ids.ts';
+import type { Account, DatabaseSettings, Storage } from '../../src/storage/storage.ts';
+import { openStorage } from '../../src/storage/storage.ts';
+import { heldClock } from '../doubles/held-clock.ts';
+
+export type TestDatabase = Readonly<{ settings: DatabaseSettings; drop: () => Promise<void> }>;
+
+const NETWORK = networkId('gk');
+const USER = matrixUserId('@ada:example.org');
+const BOB = contactId('bob@gk.example');
+const ROOM = roomId('!portal:example.org');
+
+export function storageSuite(name: string, create: () => Promise<TestDatabase>): void {
+  describe(`storage on ${name}`, () => {
+    const masterKey = randomBytes(32);
+    let database: TestDatabase;
+    let storage: Storage;
+    let clock: ReturnType<typeof heldClock>;
+
+    const open = async (key = masterKey, previousMasterKey?: Buffer) =>
+      await openStorage({
+        database: database.settings,
+        masterKey: key,
+        previousMasterKey,
+        clock,
+        random: systemRandom,
+      });
+    const newAccount = async (): Promise<Account> =>
+      await storage.database.transaction(async (tx) => await storage.accounts.insert(tx, NETWORK, USER));
+    const stored = (xml: string) => ({ from: BOB, xml, delayedAtMs: undefined });
+    const arrived = (id: string) => ({
+      event: eventId(id),
+      room: ROOM,
+      sender: USER,
+      type: 'm.room.message',
+      json: `{"body":"text of ${id}"}`,
+    });
+
+    beforeEach(async () => {
+      clock = heldClock(1_000);
+      database = await create();
+      storage = await open();
+    });
+    afterEach(async () => {
+      assert.deepEqual(await storage.checkConsistency(), []);
+      await storage.close();
+      await database.drop();
+    });
+
+    it('a second start finds the schema current and the data as they were', async () => {
+      const account = await newAccount();
+      await storage.close();
+      storage = await open();
+      const found = await storage.database.transaction(
+        async (tx) => await storage.accounts.find(tx, NETWORK, USER),
+      );
+      assert.deepEqual(found, account);
+    });
+
+    it('another master key is refused at start', async () => {
+      await storage.close();
+      await assert.rejects(open(randomBytes(32)), { code: 'storage/wrongMasterKey' });
+      storage = await open();
+    });
+
+    it('a new master key opens everything once the previous one is named, and alone from then on', async () => {
+      const account = await newAccount();
+      const secret = await storage.database.transaction(
+        async (tx) => await storage.idSecret(tx, account.dataKey),
+      );
+      await storage.close();
+      const newKey = randomBytes(32);
+      await (await open(newKey, masterKey)).close();
+      await assert.rejects(open(masterKey), { code: 'storage/wrongMasterKey' });
+      storage = await open(newKey);
+      const again = await storage.database.transaction(
+        async (tx) => await storage.idSecret(tx, account.dataKey),
+      );
+      assert.deepEqual(again, secret);
+    });
+
+    it('what a destroyed data key sealed cannot be read, nor can anything be sealed with it', async () => {
+      const account = await newAccount();
+      const xml = '<message/>';
+      await storage.database.transaction(async (tx) => {
+        await storage.outbox.insert(tx, account, { stanza: stanzaId('a'), xml });
+        await storage.accounts.delete(tx, account);
+      });
+      const read = storage.database.transaction(
+        async (tx) => await storage.outbox.listUnnumbered(tx, account, 10),
+      );
+      await assert.rejects(read, { code: 'storage/dataKeyDestroyed' });
+      const write = storage.database.transaction(
+        async (tx) => await storage.outbox.insert(tx, account, { stanza: stanzaId('b'), xml }),
+      );
+      await assert.rejects(write, { code: 'storage/dataKeyDestroyed' });
+      await storage.database.transaction(async (tx) => await storage.outbox.deleteOfAccount(tx, account.id));
+    });
+
+    it('a sealed value does not open in another row', async () => {
+      const account = await newAccount();
+      await storage.database.transaction(async (tx) => {
+        await storage.outbox.insert(tx, account, { stanza: stanzaId('a'), xml: '<a/>' });
+        await storage.outbox.insert(tx, account, { stanza: stanzaId('b'), xml: '<b/>' });
+        const [first] = await tx('outbox').where({ stanza_id: 'a' }).pluck('sealed_stanza');
+        await tx('outbox').where({ stanza_id: 'b' }).update({ sealed_stanza: first });
+      });
+      const read = storage.database.transaction(
+        async (tx) => await storage.outbox.listUnnumbered(tx, account, 10),
+      );
+      await assert.rejects(read, { code: 'storage/sealBroken' });
+    });
+
+    it('a repeated transaction adds nothing, nor does an event that comes in another one', async () => {
+      const insert = async (txn: string, ...ids: string[]) =>
+        await storage.database.transaction(
+          async (tx) => await storage.matrixInbox.insert(tx, txn, ids.map(arrived)),
+        );
+      assert.deepEqual(await insert('1', '$a', '$b'), [ROOM]);
+      assert.deepEqual(await insert('1', '$c'), []);
+      assert.deepEqual(await insert('2', '$b'), []);
+      assert.equal(
+        await storage.database.transaction(async (tx) => await storage.matrixInbox.countWaiting(tx)),
+        2,
+      );
+    });
+
+    it('events of a room come out one by one in the order in which they came', async () => {
+      await storage.database.transaction(async (tx) => {
+        await storage.matrixInbox.insert(tx, '1', [arrived('$a'), arrived('$b')]);
+        await storage.matrixInbox.insert(tx, '2', [arrived('$c')]);
+      });
+      const seen: string[] = [];
+      for (;;) {
+        const more = await storage.database.transaction(async (tx) => {
+          const next = await storage.matrixInbox.findNext(tx, ROOM);
+          if (next === undefined) return false;
+          seen.push(`${next.event} ${next.json}`);
+          await storage.matrixInbox.settle(tx, next.seq);
+          return true;
+        });
+        if (!more) break;
+      }
+      assert.deepEqual(
+        seen,
+        ['$a', '$b', '$c'].map((id) => `${id} {"body":"text of ${id}"}`),
+      );
+    });
+
+    it('an event is settled once: the second worker is told and its transaction undone', async () => {
+      await storage.database.transaction(async (tx) => {
+        await storage.matrixInbox.insert(tx, '1', [arrived('$a')]);
+      });
+      await storage.database.transaction(async (tx) => await storage.matrixInbox.settle(tx, 1));
+      const second = storage.database.transaction(async (tx) => {
+        await storage.accounts.insert(tx, NETWORK, USER);
+        await storage.matrixInbox.settle(tx, 1);
+      });
+      await assert.rejects(second, { code: 'storage/rowMissing' });
+      const account = storage.database.transaction(
+        async (tx) => await storage.accounts.find(tx, NETWORK, USER),
+      );
+      assert.equal(await account, undefined);
+    });
+
+    it('a stanza that comes again from the same sender adds nothing; a bounce with its id does', async () => {
+      const account = await newAccount();
+      const stanza = { lane: BOB, id: 'x', isError: false, stanza: stored('<message/>') };
+      await storage.database.transaction(async (tx) => {
+        await storage.networkInbox.insert(tx, account, [stanza, stanza]);
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, isError: true }]);
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, lane: 'eve@gk.example' }]);
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, id: undefined }]);
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, id: undefined }]);
+      });
+      const waiting = storage.database.transaction(async (tx) => await storage.networkInbox.countWaiting(tx));
+      assert.equal(await waiting, 5);
+    });
+
+    it('the journal takes the place of the stanza, once', async () => {
+      const account = await newAccount();
+      await storage.database.transaction(
+        async (tx) =>
+          await storage.networkInbox.insert(tx, account, [
+            { lane: BOB, id: 'x', isError: false, stanza: stored('<m/>') },
+          ]),
+      );
+      const row = await storage.database.transaction(
+        async (tx) => await storage.networkInbox.findNext(tx, account, BOB),
+      );
+      assert.ok(row?.state === 'waiting' && row.stanza.xml === '<m/>');
+      await storage.database.transaction(
+        async (tx) => await storage.networkInbox.journal(tx, account, row, Buffer.from('clear')),
+      );
+      const second = storage.database.transaction(
+        async (tx) => await storage.networkInbox.journal(tx, account, row, Buffer.from('again')),
+      );
+      await assert.rejects(second, { code: 'storage/rowMissing' });
+      const journalled = await storage.database.transaction(
+        async (tx) => await storage.networkInbox.findNext(tx, account, BOB),
+      );
+      assert.ok(journalled?.state === 'decrypted');
+      assert.equal(journalled.journal.toString(), 'clear');
+    });
+
+    it('the outbox gives rows in order, and after a new session the unacknowledged ones again', async () => {
+      const account = await newAccount();
+      const { outbox } = storage;
+      await storage.database.transaction(async (tx) => {
+        for (const id of ['a', 'b', 'c']) {
+          await outbox.insert(tx, account, {
+            stanza: stanzaId(id),
+            xml: `<${id}/>`,
+            event: eventId(`$${id}`),
+          });
+        }
+        assert.equal(await outbox.insert(tx, account, { stanza: stanzaId('a'), xml: '<other/>' }), false);
+      });
+      const settled = await storage.database.transaction(async (tx) => {
+        const rows = await outbox.listUnnumbered(tx, account, 10);
+        await outbox.saveNumbers(
+          tx,
+          rows.map((row, index) => ({ rowId: row.rowId, number: index + 1 })),
+        );
+        assert.deepEqual(await outbox.listUnnumbered(tx, account, 10), []);
+        return await outbox.settleUpTo(tx, account.id, 1);
+      });
+      assert.deepEqual(settled, [eventId('$a')]);
+      const again = await storage.database.transaction(async (tx) => {
+        const unacked = await outbox.listNumbered(tx, account);
+        assert.deepEqual(
+          unacked.map((row) => [row.number, row.xml]),
+          [
+            [2, '<b/>'],
+            [3, '<c/>'],
+          ],
+        );
+        await outbox.forgetNumbers(tx, account.id);
+        return await outbox.listUnnumbered(tx, account, 10);
+      });
+      assert.deepEqual(
+        again.map((row) => row.xml),
+        ['<b/>', '<c/>'],
+      );
+    });
+
+    it('a stream keeps its counts, its session id sealed, and its archive id over sessions', async () => {
+      const account = await newAccount();
+      const { streams } = storage;
+      await storage.database.transaction(async (tx) => {
+        await streams.begin(tx, account, { smId: 'sm-secret', boundJid: 'ada@gk.example/drawbridge' });
+        await streams.saveHandled(tx, account.id, 7, 'archive-7');
+        await streams.saveSent(tx, account.id, 3);
+      });
+      await storage.close();
+      storage = await open();
+      const found = await storage.database.transaction(async (tx) => await storage.streams.find(tx, account));
+      assert.deepEqual(found, {
+        smId: 'sm-secret',
+        boundJid: 'ada@gk.example/drawbridge',
+        handled: 7,
+        sent: 3,
+        archiveId: 'archive-7',
+      });
+      const next = await storage.database.transaction(async (tx) => {
+        await storage.streams.begin(tx, account, { smId: undefined, boundJid: 'ada@gk.example/drawbridge' });
+        return await storage.streams.find(tx, account);
+      });
+      assert.deepEqual(next, {
+        smId: undefined,
+        boundJid: 'ada@gk.example/drawbridge',
+        handled: 0,
+        sent: 0,
+        archiveId: 'archive-7',
+      });
+    });
+
+    it('a portal and a message are made once, however often', async () => {
+      const account = await newAccount();
+      const portals = await storage.database.transaction(async (tx) => [
+        await storage.portals.findOrInsert(tx, account.id, BOB),
+        await storage.portals.findOrInsert(tx, account.id, BOB),
+      ]);
+      assert.deepEqual(portals[0], portals[1]);
+      const portal = portals[0];
+      assert.ok(portal);
+      await storage.database.transaction(async (tx) => {
+        await storage.portals.saveRoom(tx, portal.id, ROOM);
+        await storage.portals.saveNotice(tx, portal.id, eventId('$notice'), 'f'.repeat(64));
+        for (const event of ['$1', '$2']) {
+          await storage.messages.insert(tx, {
+            portal: portal.id,
+            direction: 'inbound',
+            message: messageId('0'.repeat(32)),
+            part: 0,
+            stanza: stanzaId('s'),
+            event: eventId(event),
+            sentAtMs: 5,
+          });
+        }
+      });
+      const record = await storage.database.transaction(
+        async (tx) => await storage.messages.findByStanza(tx, portal.id, 'inbound', 's'),
+      );
+      assert.equal(record?.event, '$1');
+      const other = await storage.database.transaction(
+        async (tx) => await storage.messages.findByStanza(tx, portal.id, 'outbound', 's'),
+      );
+      assert.equal(other, undefined);
+    });
+
+    it('settled rows are forgotten after their time, waiting ones never', async () => {
+      await storage.database.transaction(async (tx) => {
+        await storage.matrixInbox.insert(tx, '1', [arrived('$a'), arrived('$b')]);
+        await storage.matrixInbox.settle(tx, 1);
+        await storage.matrixInbox.deleteSettled(tx, clock.nowMs() + 1);
+      });
+      const left = await storage.database.transaction(
+        async (tx) => await tx('matrix_inbox').pluck('event_id'),
+      );
+      assert.deepEqual(left, ['$b']);
+    });
+  });
+}
