@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { isServerName } from '../formats.ts';
+import { choice, setting } from '../setting.ts';
+
+const permission = choice({
+  none: 'The bot answers that this person may not use the bridge.',
+  user: 'May opt in and chat.',
+  admin: 'As `user`, and the bot takes the administrators’ commands.',
+});
+
+const permissions = setting(
+  z.record(z.string().refine(isPermissionKey, 'must be *, a server name or a full user id'), permission),
+  {
+    description:
+      'Who may use the bridge. Keys are a user id, a server name, or `*` for everyone else; the most specific one wins. Who is not ' +
+      'covered has `none`.',
+    sample: { '*': 'none', 'example.com': 'user', '@admin:example.com': 'admin' },
+  },
+);
+
+const delivery = setting(
+  z
+    .strictObject({
+      too_old_hours: setting(z.int().min(1).max(720).default(48), {
+        description:
+          'A message that could not be handed to the network for this long is given up, and its sender is told. It counts from the time ' +
+          'when the homeserver took it.',
+        unit: 'hours',
+      }),
+    })
+    .prefault({}),
+  { description: 'When a message is given up.' },
+);
+
+/** `bridge`: how the bridge behaves towards people on Matrix. */
+export const bridgeSection = setting(
+  z.strictObject({
+    command_prefix: setting(
+      z
+        .string()
+        .max(32)
+        .regex(/^[!-~]+$/, 'must be printable ASCII without spaces')
+        .default('!bridge'),
+      {
+        description:
+          'How a command to the bot begins in a room with a contact. In the direct chat with the bot it can be left out. A message that ' +
+          'begins so never reaches the contact.',
+      },
+    ),
+    permissions,
+    language: setting(choice({ en: 'English.' }).default('en'), {
+      description: 'Language of notices and answers for people whose own language is not known.',
+    }),
+    delivery,
+  }),
+  { description: 'How the bridge behaves towards people on Matrix.' },
+);
+
+function isPermissionKey(key: string): boolean {
+  if (key === '*') return true;
+  if (!key.startsWith('@')) return isServerName(key);
+  const colon = key.indexOf(':');
+  return colon > 1 && key.length <= 255 && !/[\s\p{Cc}]/u.test(key) && isServerName(key.slice(colon + 1));
+}
