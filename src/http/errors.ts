@@ -1,0 +1,6 @@
+import { defineErrors } from '../model/errors.ts';
+
+export const httpErrors = defineErrors('http', {
+  /** A listener's address cannot be used: `address`, `port`, and `why` (the system's code, such as EADDRINUSE). */
+  cannotListen: { retry: 'never', arrived: 'no', notice: 'internal' },
+});
