@@ -1,0 +1,4 @@
+import { signalSuite } from '../../suites/signal.ts';
+import { sqliteFile } from './sqlite-file.ts';
+
+signalSuite('SQLite', sqliteFile);
