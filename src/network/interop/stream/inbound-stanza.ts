@@ -1,0 +1,57 @@
+/** A received `<message/>` as the store takes it. Pure. */
+import type { Element } from '@xmpp/client';
+import { bareOf, hostOf, isJid, isSameJid } from './jid.ts';
+import { NS_DELAY, NS_STANZA_IDS } from './namespaces.ts';
+import type { InboundStanza } from './ports.ts';
+import { writeStanza } from './stanza-xml.ts';
+
+export interface InboundContext {
+  readonly ownBareJid: string;
+  /** Whether our account announces XEP-0359, and so strips or follows the stanza ids that others forge. */
+  readonly trustsStanzaIds: boolean;
+  readonly maxBytes: number;
+}
+
+const maxIdLength = 1024;
+
+/**
+ * @returns `undefined` for a stanza whose `from` is no JID.
+ * @throws BridgeError `stream/badStanza` if it is too large once namespaces are written out.
+ */
+export function toInboundStanza(message: Element, context: InboundContext): InboundStanza | undefined {
+  const from = message.attrs.from ?? '';
+  if (from !== '' && !isJid(from)) return undefined;
+  const id = message.attrs.id;
+  return {
+    from,
+    id: id !== undefined && id.length <= maxIdLength ? id : undefined,
+    archiveId: context.trustsStanzaIds ? archiveIdIn(message, context.ownBareJid) : undefined,
+    delayedAtMs: delayIn(message, context.ownBareJid),
+    xml: writeStanza(message, context.maxBytes),
+  };
+}
+
+/** COMPAT Prosody 13.0.1 lets a contact's forged `stanza-id` by us pass, in front of its own: the last one counts. */
+function archiveIdIn(message: Element, ownBareJid: string): string | undefined {
+  const ours = message
+    .getChildren('stanza-id', NS_STANZA_IDS)
+    .filter((child) => isSameJid(child.attrs.by ?? '', ownBareJid));
+  const id = ours.at(-1)?.attrs.id;
+  return id !== undefined && id.length > 0 && id.length <= maxIdLength ? id : undefined;
+}
+
+function delayIn(message: Element, ownBareJid: string): number | undefined {
+  const ours = message.getChildren('delay', NS_DELAY).filter((child) => {
+    const from = child.attrs.from ?? '';
+    return isSameJid(from, hostOf(ownBareJid)) || isSameJid(bareOf(from), ownBareJid);
+  });
+  return parseStamp(ours.at(-1)?.attrs.stamp);
+}
+
+/** XEP-0082 §3.2. @returns epoch milliseconds, or `undefined`. */
+function parseStamp(stamp: string | undefined): number | undefined {
+  if (stamp === undefined || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(stamp))
+    return undefined;
+  const ms = Date.parse(stamp);
+  return Number.isNaN(ms) ? undefined : ms;
+}
