@@ -1,0 +1,268 @@
+/**
+ * The door of everything that speaks Matrix: what the homeserver pushes comes in through `appserviceListener` and is
+ * handed to the sink before it is acknowledged; what the bridge wants of the homeserver goes out through the methods.
+ *
+ * No method retries: each failure is a `matrix/…` error whose traits tell the caller's queue what to do. Every method may
+ * raise, besides what it names: `homeserverUnreachable`, `answerLost`, `homeserverFailed`, `badAnswer`, `rateLimited`,
+ * `badToken`, `forbidden`, `notFound`, `refused`. All that are not sends are harmless when repeated.
+ */
+import type { RequestListener } from 'node:http';
+import type { Clock, Log } from '../model/ambient.ts';
+import type { ChatContent } from '../model/chat-event.ts';
+import type { ContactId, EventId, MatrixUserId, NetworkId, RoomId } from '../model/ids.ts';
+import { type CommandLine, parseCommandLine } from './command-line.ts';
+import { fromRoomEvent, toEventContents, toNoticeContents } from './content.ts';
+import { createGhostIds } from './ghost-id.ts';
+import { Homeserver } from './homeserver.ts';
+import { createIntake } from './intake.ts';
+import type { JsonObject } from './json-object.ts';
+import { parseRoomEvent } from './room-event.ts';
+import { Rooms } from './rooms.ts';
+import { Transport } from './transport.ts';
+
+/** A room event as the homeserver sent it, checked; may be stored as JSON and read again with `parseRoomEvent`. */
+export interface RoomEvent {
+  readonly event_id: EventId;
+  readonly room_id: RoomId;
+  readonly sender: MatrixUserId;
+  /** 1 to 255 bytes. */
+  readonly type: string;
+  /** Present on state events, '' included. */
+  readonly state_key?: string;
+  /** Epoch milliseconds by the sender's homeserver: any integer. Not to be trusted for order. */
+  readonly origin_server_ts: number;
+  /** Written by a stranger; at most 64 levels deep. */
+  readonly content: JsonObject;
+  /** The homeserver's remarks, such as `invite_room_state`. */
+  readonly unsigned?: JsonObject;
+}
+
+/** What the homeserver pushed at once (Application Service API, `PUT /_matrix/app/v1/transactions/{txnId}`). */
+export interface AppserviceTransaction {
+  /** Chosen by the homeserver, 1 to 255 characters. The same one again holds the same events. */
+  readonly txnId: string;
+  /** In the order of the homeserver; events that are not sound were left out and logged. */
+  readonly events: readonly RoomEvent[];
+  /** Typing, receipts, presence (MSC2409), unchecked but for being objects. */
+  readonly ephemeral: readonly JsonObject[];
+  /** Messages to our devices (MSC4203, not merged), unchecked but for being objects. */
+  readonly toDevice: readonly JsonObject[];
+}
+
+/** Implemented by the core over storage. */
+export interface TransactionSink {
+  /**
+   * Called before the homeserver is answered, never twice at once for one txnId. Resolves once everything is durable; a
+   * txnId or event id seen before is dropped inside. A rejection makes the homeserver send the transaction again.
+   */
+  store(transaction: AppserviceTransaction): Promise<void>;
+}
+
+/** A message event, in neutral words. */
+export interface MatrixMessage {
+  readonly content: ChatContent;
+  /** `emote`: the core puts the sender's name before it. `notice`: written by a program, as a rule. */
+  readonly tone: 'plain' | 'emote' | 'notice';
+}
+
+/** What `m.bridge` says (MSC2346, not merged); the bot is added here. */
+export interface BridgeInfo {
+  readonly protocol: { readonly id: string; readonly displayname: string };
+  readonly network: { readonly id: string; readonly displayname: string };
+  readonly channel: { readonly id: string; readonly displayname?: string };
+  readonly creator?: MatrixUserId;
+}
+
+export interface StateEvent {
+  readonly type: string;
+  readonly stateKey: string;
+  readonly content: JsonObject;
+}
+
+export interface PortalRoomWish {
+  /** Localpart of the room's alias, of our namespace and for this portal only: it makes the creation idempotent. */
+  readonly aliasLocalpart: string;
+  /** Registered by `ensureGhost` before. Invites the user, so that clients show the room as a chat with it. */
+  readonly ghost: MatrixUserId;
+  readonly invite: MatrixUserId;
+  /** Absent: clients show the ghost's name, which is what people know from direct chats. */
+  readonly name?: string;
+  readonly topic: string;
+  readonly bridgeInfo: BridgeInfo;
+  /** State that must stand in the room before the user is invited. */
+  readonly extraState?: readonly StateEvent[];
+}
+
+export interface SendWish {
+  readonly room: RoomId;
+  /** The bot or a ghost that has joined. */
+  readonly as: MatrixUserId;
+  readonly type: string;
+  readonly content: JsonObject;
+  /** Deterministic, any text. Unique among the sends of `as` in `room`: the user is worked in here, so ghosts may share one. */
+  readonly txnId: string;
+}
+
+export interface Member {
+  readonly user: MatrixUserId;
+  readonly displayName?: string;
+}
+
+export interface MatrixSide {
+  readonly botUserId: MatrixUserId;
+  readonly domain: string;
+  /**
+   * Answers `/_matrix/app/v1/{transactions,users,rooms,ping,thirdparty}` and the old paths without that prefix. Reads the
+   * body itself: nothing before it may.
+   */
+  readonly appserviceListener: RequestListener;
+
+  /**
+   * Makes sure of the homeserver, the token, the bot and its name. The caller repeats it after an error with `later`.
+   * @throws BridgeError `matrix/badToken`; `matrix/wrongUser`: the token is another appservice's.
+   */
+  start(signal: AbortSignal): Promise<void>;
+  /**
+   * Asks the homeserver to call us at the registration's address (MSC2659); the listener must be open.
+   * @returns `unsupported` by a homeserver that does not know the endpoint.
+   * @throws BridgeError `matrix/pingFailed`: it does not reach us; `errcode` says how.
+   */
+  ping(): Promise<'reached' | 'unsupported'>;
+  /** Ends all requests under way with `matrix/answerLost`; none is made after it. */
+  stop(): Promise<void>;
+
+  /** @throws BridgeError `matrix/contactTooLong`. */
+  ghostUserId(network: NetworkId, contact: ContactId): MatrixUserId;
+  /** @returns `undefined` for a user that is not one of our ghosts. */
+  parseGhost(user: string): { network: NetworkId; contact: ContactId } | undefined;
+  /**
+   * Registers the ghost and its device, if there is need. The name is made fit for a profile.
+   * @param displayName `undefined`: leave the name. The caller keeps a hash and tells the name only when it changed.
+   */
+  ensureGhost(ghost: { userId: MatrixUserId; displayName: string | undefined }): Promise<void>;
+  setDisplayName(user: MatrixUserId, name: string): Promise<void>;
+  /** @returns `undefined` where none is set, or the user is not known. */
+  getDisplayName(user: MatrixUserId): Promise<string | undefined>;
+
+  /**
+   * The portal's room: made, or found by its alias and brought to the wished state. In the end the bot (alone in power)
+   * and the ghost are in it and the user is invited, unless invited, joined or banned before.
+   */
+  createPortalRoom(wish: PortalRoomWish): Promise<RoomId>;
+  /** The bot's own direct chat with `user`, likewise idempotent. */
+  createManagementRoom(user: MatrixUserId): Promise<RoomId>;
+
+  /**
+   * Sends once: a repeat with the same room, sender and txnId gives back the first one's event id and adds nothing. The
+   * homeserver remembers for a day, over its restarts, where `start` found that it lets us act through a device; elsewhere
+   * for half an hour and until it restarts, and `start` has warned.
+   * @throws BridgeError `matrix/tooLarge`.
+   */
+  send(wish: SendWish): Promise<EventId>;
+  /** The same content as stands there adds no second event on Synapse. */
+  sendState(wish: { room: RoomId; as: MatrixUserId } & StateEvent): Promise<EventId>;
+  /** Once, as `send`. */
+  redact(wish: {
+    room: RoomId;
+    as: MatrixUserId;
+    eventId: EventId;
+    txnId: string;
+    reason?: string;
+  }): Promise<EventId>;
+  /** Nothing happens to one who is invited, joined or banned. */
+  invite(wish: { room: RoomId; as: MatrixUserId; user: MatrixUserId; isDirect?: boolean }): Promise<void>;
+  /** A ghost that the room does not let in is invited by the bot first. */
+  join(wish: { room: RoomId; as: MatrixUserId }): Promise<void>;
+  /** Also when `as` is not in the room: then there is nothing to leave. */
+  leave(wish: { room: RoomId; as: MatrixUserId; reason?: string }): Promise<void>;
+  /** Adds to what is pinned, at its end. */
+  pin(wish: { room: RoomId; as: MatrixUserId; eventId: EventId }): Promise<void>;
+  /**
+   * Who has joined, as the bot sees it. A direct chat has two.
+   * @throws BridgeError `matrix/badAnswer` for a room of more than some fifty thousand.
+   */
+  getMembers(room: RoomId): Promise<readonly Member[]>;
+
+  /** @throws BridgeError `matrix/badEvent`. */
+  parseRoomEvent(json: unknown): RoomEvent;
+  /** @returns `undefined` for what is no message to the contact. Never throws. */
+  fromRoomEvent(event: RoomEvent): MatrixMessage | undefined;
+  /** Contents of `m.room.message`, in order, to be sent with the part in the txnId; `note` is shown for kinds not carried. */
+  toEventContents(content: ChatContent, note: string): readonly JsonObject[];
+  /** The same for words of the bridge itself. */
+  toNoticeContents(text: string): readonly JsonObject[];
+  /** @returns `undefined` when the text is not addressed to the bot. */
+  parseCommandLine(
+    body: string,
+    options: Readonly<{ prefix: string; prefixNeeded: boolean }>,
+  ): CommandLine | undefined;
+}
+
+export interface MatrixSettings {
+  /** Base of the client-server API. */
+  readonly homeserverUrl: string;
+  /** The homeserver's name: the end of our user ids. */
+  readonly domain: string;
+  readonly appserviceId: string;
+  readonly botLocalpart: string;
+  readonly botDisplayName: string;
+  /** Beginning of a ghost's localpart, such as `_interop_`. */
+  readonly ghostPrefix: string;
+  readonly asToken: string;
+  readonly hsToken: string;
+  readonly maxBodyBytes: number;
+  /** For a request from its start to the last byte of the answer. */
+  readonly requestTimeoutMs: number;
+}
+
+export interface MatrixMetrics {
+  /** @param request method and path template. @param outcome `ok`, or the code of the error. */
+  request(request: string, outcome: string, seconds: number): void;
+  /** An event of a transaction that was left out. */
+  badEvent?(): void;
+}
+
+export interface MatrixDeps {
+  readonly settings: MatrixSettings;
+  readonly sink: TransactionSink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics?: MatrixMetrics;
+}
+
+export function createMatrixSide(deps: MatrixDeps): MatrixSide {
+  const { settings, log } = deps;
+  const ghosts = createGhostIds({ prefix: settings.ghostPrefix, domain: settings.domain });
+  const transport = new Transport(deps);
+  const homeserver = new Homeserver({ settings, transport, log });
+  const rooms = new Rooms({ settings, homeserver, clock: deps.clock, log });
+  const isOurs = (user: string) => user === homeserver.botUserId || ghosts.parse(user) !== undefined;
+  return {
+    botUserId: homeserver.botUserId,
+    domain: settings.domain,
+    appserviceListener: createIntake({ ...deps, isOurs }),
+    start: (signal) => homeserver.start(signal),
+    ping: () => homeserver.ping(),
+    stop: () => homeserver.stop(),
+    ghostUserId: ghosts.toUserId,
+    parseGhost: ghosts.parse,
+    ensureGhost: (ghost) => homeserver.ensureGhost(ghost),
+    setDisplayName: (user, name) => homeserver.setDisplayName(user, name),
+    getDisplayName: (user) => homeserver.getDisplayName(user),
+    createPortalRoom: (wish) => rooms.createPortalRoom(wish),
+    createManagementRoom: (user) => rooms.createManagementRoom(user),
+    send: (wish) => homeserver.send(wish),
+    sendState: (wish) => homeserver.sendState(wish),
+    redact: (wish) => homeserver.redact(wish),
+    invite: (wish) => rooms.invite(wish),
+    join: (wish) => rooms.join(wish),
+    leave: (wish) => rooms.leave(wish),
+    pin: (wish) => rooms.pin(wish),
+    getMembers: (room) => homeserver.getMembers(room),
+    parseRoomEvent,
+    fromRoomEvent,
+    toEventContents,
+    toNoticeContents,
+    parseCommandLine,
+  };
+}

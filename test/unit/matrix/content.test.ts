@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { fromRoomEvent, toEventContents, toNoticeContents } from '../../../src/matrix/content.ts';
+import type { JsonObject } from '../../../src/matrix/json-object.ts';
+import type { RoomEvent } from '../../../src/matrix/matrix.ts';
+import { eventId, matrixUserId, messageId, roomId } from '../../../src/model/ids.ts';
+
+function event(content: JsonObject, type = 'm.room.message', state_key?: string): RoomEvent {
+  return {
+    event_id: eventId('$a'),
+    room_id: roomId('!r:m.example'),
+    sender: matrixUserId('@alice:m.example'),
+    type,
+    origin_server_ts: 0,
+    content,
+    ...(state_key === undefined ? {} : { state_key }),
+  };
+}
+
+describe('from Matrix', () => {
+  it('a text crosses whole, formatting and reply fallback in its body included', () => {
+    const body = '> <@bob:m.example> hi\n\nhello *there*';
+    const content = { msgtype: 'm.text', body, format: 'org.matrix.custom.html', formatted_body: '<b>x</b>' };
+    assert.deepEqual(fromRoomEvent(event(content)), {
+      tone: 'plain',
+      content: { kind: 'text', body, ranges: [] },
+    });
+  });
+
+  it('an emote and a notice are texts in another tone', () => {
+    for (const [msgtype, tone] of [
+      ['m.emote', 'emote'],
+      ['m.notice', 'notice'],
+    ]) {
+      assert.deepEqual(fromRoomEvent(event({ msgtype, body: 'waves' })), {
+        tone,
+        content: { kind: 'text', body: 'waves', ranges: [] },
+      });
+    }
+  });
+
+  const text = { msgtype: 'm.text', body: 'hi' };
+  const cases: [string, RoomEvent][] = [
+    ['image', event({ msgtype: 'm.image', body: 'a.png', url: 'mxc://a/b' })],
+    ['video', event({ msgtype: 'm.video', body: 'a' })],
+    ['audio', event({ msgtype: 'm.audio', body: 'a' })],
+    ['voice', event({ msgtype: 'm.audio', body: 'a', 'org.matrix.msc3245.voice': {} })],
+    ['file', event({ msgtype: 'm.file', body: 'a' })],
+    ['location', event({ msgtype: 'm.location', body: 'a' })],
+    ['sticker', event({ body: 'a' }, 'm.sticker')],
+    ['encrypted', event({ algorithm: 'm.megolm.v1.aes-sha2' }, 'm.room.encrypted')],
+    ['reaction', event({ 'm.relates_to': { rel_type: 'm.annotation' } }, 'm.reaction')],
+    ['redaction', event({ redacts: '$b' }, 'm.room.redaction')],
+    ['edit', event({ ...text, 'm.new_content': text })],
+    ['edit', event({ ...text, 'm.relates_to': { rel_type: 'm.replace', event_id: '$b' } })],
+    ['unknown', event({ msgtype: 'org.example.dance', body: 'a' })],
+    ['unknown', event({ msgtype: '__proto__', body: 'a' })],
+    ['unknown', event({ msgtype: 'constructor', body: 'a' })],
+    ['redacted', event({})],
+    ['malformed', event({ body: 'no type' })],
+    ['malformed', event({ msgtype: 'm.text' })],
+    ['malformed', event({ msgtype: 'm.text', body: '' })],
+    ['malformed', event({ msgtype: 'm.text', body: { a: 1 } })],
+    ['too-long', event({ msgtype: 'm.text', body: 'x'.repeat(1_000_000) })],
+  ];
+  for (const [what, given] of cases) {
+    it(`is told as ${what}: ${JSON.stringify(given.content).slice(0, 70)}`, () => {
+      assert.deepEqual(fromRoomEvent(given)?.content, { kind: 'unsupported', what });
+    });
+  }
+
+  it('state and the notes of clients to themselves are no messages', () => {
+    assert.equal(fromRoomEvent(event({ membership: 'join' }, 'm.room.member', '@a:b')), undefined);
+    assert.equal(fromRoomEvent(event(text, 'm.room.message', '')), undefined);
+    assert.equal(fromRoomEvent(event({}, 'org.example.note')), undefined);
+    assert.equal(fromRoomEvent(event({}, 'toString')), undefined);
+  });
+
+  it('an unpaired surrogate becomes U+FFFD', () => {
+    const read = fromRoomEvent(event({ msgtype: 'm.text', body: 'a\ud800b' }));
+    assert.deepEqual(read?.content, { kind: 'text', body: 'a\ufffdb', ranges: [] });
+  });
+
+  it('no content raises an error', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), (junk, body) => {
+        fromRoomEvent(event(junk));
+        fromRoomEvent(event({ ...junk, msgtype: 'm.text', body, 'm.relates_to': body }));
+      }),
+    );
+  });
+});
+
+describe('to Matrix', () => {
+  it('a text is one m.text, and comes back as the same text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (body) => {
+        const [content, ...more] = toEventContents({ kind: 'text', body, ranges: [] }, '');
+        assert.deepEqual([content, more], [{ msgtype: 'm.text', body }, []]);
+        assert.deepEqual(fromRoomEvent(event(content ?? {}))?.content, { kind: 'text', body, ranges: [] });
+      }),
+    );
+  });
+
+  it('a boundary notice is a notice in its own words', () => {
+    const notice = {
+      kind: 'boundary-notice',
+      operatorName: 'Ada',
+      operatorContact: 'ada@example.org',
+      mode: 'provider',
+      text: 'Ends here',
+    } as const;
+    assert.deepEqual(toEventContents(notice, 'note'), [{ msgtype: 'm.notice', body: 'Ends here' }]);
+  });
+
+  it('what is not carried is a notice in the words of the core', () => {
+    const target = messageId('0'.repeat(32));
+    assert.deepEqual(toEventContents({ kind: 'revoke', target }, 'a deletion'), [
+      { msgtype: 'm.notice', body: 'a deletion' },
+    ]);
+  });
+
+  it('a long text is cut between words, loses nothing, and no part is above 48,000 bytes of JSON', () => {
+    for (const word of ['word ', '😀 ', '"\\ ', '\u0001']) {
+      const text = word.repeat(30_000);
+      const bodies = toNoticeContents(text).map((content) => String(content.body));
+      assert.ok(bodies.length > 1);
+      assert.equal(bodies.join(''), text);
+      for (const body of bodies) assert.ok(Buffer.byteLength(JSON.stringify(body)) <= 48_002);
+      if (word.includes(' ')) for (const body of bodies) assert.ok(body.endsWith(' '));
+    }
+  });
+
+  it('a character of two halves is never cut in two', () => {
+    const bodies = toNoticeContents('😀'.repeat(30_000)).map((content) => String(content.body));
+    assert.ok(bodies.length > 1);
+    for (const body of bodies) assert.ok(!/\p{Surrogate}/u.test(body));
+  });
+});
