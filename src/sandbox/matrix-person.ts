@@ -1,0 +1,171 @@
+/** A person with a Matrix client: matrix-js-sdk, as Element uses it, and what its timeline shows. */
+import loglevel from 'loglevel';
+import {
+  ClientEvent,
+  createClient,
+  EventType,
+  KnownMembership,
+  type MatrixClient,
+  type MatrixEvent,
+  MsgType,
+  type Room,
+  RoomEvent,
+  RoomMemberEvent,
+  SyncState,
+} from 'matrix-js-sdk';
+import type { Clock } from '../model/ambient.ts';
+import { EventLog } from './phone/event-log.ts';
+import type { Synapse } from './synapse/synapse.ts';
+
+/** What the person sees. `atMs`: when it came, by this machine's clock. */
+export type PersonEvent =
+  | {
+      readonly kind: 'message';
+      readonly room: string;
+      readonly sender: string;
+      readonly eventId: string;
+      readonly msgtype: string;
+      readonly body: string;
+      /** The event that this one answers. */
+      readonly replyTo: string | undefined;
+      readonly atMs: number;
+    }
+  | { readonly kind: 'invited'; readonly room: string; readonly by: string; readonly isDirect: boolean };
+
+export type PersonMessage = Extract<PersonEvent, { kind: 'message' }>;
+
+export class MatrixPerson {
+  readonly userId: string;
+  /** Everything seen, and waiting for what will be. */
+  readonly log: EventLog<PersonEvent>;
+  readonly client: MatrixClient;
+  readonly #clock: Clock;
+
+  private constructor(client: MatrixClient, userId: string, clock: Clock) {
+    this.client = client;
+    this.userId = userId;
+    this.#clock = clock;
+    this.log = new EventLog(clock);
+  }
+
+  /** Registers the account if it is new, logs in and syncs. Invitations are accepted as they come. */
+  static async arrive(
+    synapse: Synapse,
+    localpart: string,
+    password: string,
+    clock: Clock,
+  ): Promise<MatrixPerson> {
+    silenceLibrary();
+    await synapse.registerUser(localpart, password).catch((failure: { facts?: { errcode?: unknown } }) => {
+      if (failure.facts?.errcode !== 'M_USER_IN_USE') throw failure;
+    });
+    const anonymous = createClient({ baseUrl: synapse.baseUrl });
+    const login = await anonymous.loginRequest({
+      type: 'm.login.password',
+      identifier: { type: 'm.id.user', user: localpart },
+      password,
+    });
+    const client = createClient({
+      baseUrl: synapse.baseUrl,
+      userId: login.user_id,
+      accessToken: login.access_token,
+      deviceId: login.device_id,
+    });
+    const person = new MatrixPerson(client, login.user_id, clock);
+    await person.#start();
+    return person;
+  }
+
+  /** A direct chat with `user`; resolves once they are invited. @returns its room. */
+  async startDirectChat(user: string): Promise<string> {
+    const { room_id: room } = await this.client.createRoom({
+      invite: [user],
+      is_direct: true,
+      preset: 'trusted_private_chat' as never,
+    });
+    return room;
+  }
+
+  /** Sends a text. @returns its event id. */
+  async say(room: string, body: string): Promise<string> {
+    const sent = await this.client.sendMessage(room, { msgtype: MsgType.Text, body });
+    return sent.event_id;
+  }
+
+  async react(room: string, eventId: string, key: string): Promise<void> {
+    await this.client.sendEvent(room, EventType.Reaction, {
+      'm.relates_to': { rel_type: 'm.annotation' as never, event_id: eventId, key },
+    });
+  }
+
+  /** The first message, past or future, that satisfies `wanted`. */
+  async seeMessage(wanted: (message: PersonMessage) => boolean, timeoutMs = 30_000): Promise<PersonMessage> {
+    return await this.log.waitFor(
+      (event): event is PersonMessage => event.kind === 'message' && wanted(event),
+      timeoutMs,
+    );
+  }
+
+  /** The messages of one room, in the order in which the timeline shows them. */
+  messagesIn(room: string): PersonMessage[] {
+    return this.log.of('message').filter((message) => message.room === room);
+  }
+
+  room(room: string): Room | undefined {
+    return this.client.getRoom(room) ?? undefined;
+  }
+
+  /** The library leaves timers of up to two minutes behind: whoever wants to end before must exit. */
+  async leave(): Promise<void> {
+    this.client.stopClient();
+    await this.client.logout(true).catch(() => {
+      /* the homeserver is gone already */
+    });
+  }
+
+  async #start(): Promise<void> {
+    this.client.on(RoomMemberEvent.Membership, (_event, member) => {
+      if (member.userId !== this.userId || member.membership !== KnownMembership.Invite) return;
+      const by = member.events.member?.getSender() ?? '';
+      const isDirect = member.events.member?.getContent().is_direct === true;
+      this.log.push({ kind: 'invited', room: member.roomId, by, isDirect });
+      this.client.joinRoom(member.roomId).catch(() => {
+        /* withdrawn meanwhile: whoever waits for the room sees nothing come */
+      });
+    });
+    this.client.on(RoomEvent.Timeline, (event, room, toStartOfTimeline) => {
+      if (room === undefined || toStartOfTimeline === true) return;
+      this.#see(event, room.roomId);
+    });
+    const synced = new Promise<void>((resolve) => {
+      this.client.on(ClientEvent.Sync, (state) => {
+        if (state === SyncState.Prepared) resolve();
+      });
+    });
+    await this.client.startClient({ initialSyncLimit: 200 });
+    await synced;
+  }
+
+  #see(event: MatrixEvent, room: string): void {
+    if (event.getType() !== EventType.RoomMessage) return;
+    const content = event.getContent();
+    this.log.push({
+      kind: 'message',
+      room,
+      sender: event.getSender() ?? '',
+      eventId: event.getId() ?? '',
+      msgtype: String(content.msgtype),
+      body: String(content.body),
+      replyTo: event.replyEventId,
+      atMs: this.#clock.nowMs(),
+    });
+  }
+}
+
+/** A client logs at length what it does, whatever level is asked for; here only what the person sees counts. */
+function silenceLibrary(): void {
+  for (const logger of [loglevel, loglevel.getLogger('matrix')]) {
+    logger.methodFactory = () => () => undefined;
+    logger.rebuild();
+  }
+}
