@@ -1,0 +1,37 @@
+import type { AccountId, ContactId } from '../../model/ids.ts';
+import type { Consent } from '../consent.ts';
+import type { Links } from '../links.ts';
+import type { Notices } from '../notices.ts';
+import type { BridgeParts } from '../parts.ts';
+import type { PortalRooms } from '../portal-rooms.ts';
+import type { Command } from './command.ts';
+import { helpCommand } from './help.ts';
+import { optInCommand } from './opt-in.ts';
+import { optOutCommand } from './opt-out.ts';
+import { startChatCommand } from './start-chat.ts';
+import { statusCommand } from './status.ts';
+import { trustCommand } from './trust.ts';
+import { versionCommand } from './version.ts';
+
+export type CommandParts = Readonly<{
+  parts: BridgeParts;
+  consent: Consent;
+  links: Links;
+  notices: Notices;
+  portals: PortalRooms;
+  /** Work may be due in this lane of this account. */
+  wakeInbound: (account: AccountId, sender: ContactId) => void;
+}>;
+
+/** All commands, in the order in which `help` shows them. */
+export function commandTable(deps: CommandParts): readonly Command[] {
+  const commands: Command[] = [
+    optInCommand(deps),
+    statusCommand(deps),
+    startChatCommand(deps),
+    trustCommand(deps),
+    optOutCommand(deps),
+    versionCommand(deps),
+  ];
+  return [helpCommand(deps, () => commands), ...commands];
+}

@@ -1,0 +1,75 @@
+import type { Log } from '../model/ambient.ts';
+import type { BridgeError } from '../model/errors.ts';
+import type { LinkStore } from '../network/network.ts';
+import type { Account, ArrivedStanza, Storage } from '../storage/storage.ts';
+
+type InboundStanza = Parameters<LinkStore['storeInbound']>[0][number];
+
+/**
+ * One account's inbox and outbox as its link sees them. Stanzas and the count of XEP-0198 go into one transaction: what
+ * is acknowledged is stored, and what is stored is counted.
+ */
+export function createLinkStore(deps: {
+  storage: Storage;
+  account: Account;
+  log: Log;
+  /** A row left the outbox for good without having been sent. */
+  onRejected: (rowId: string, reason: BridgeError) => Promise<void>;
+}): LinkStore {
+  const { account } = deps;
+  const { database, streams, networkInbox, outbox } = deps.storage;
+  return {
+    load: async () =>
+      await database.transaction(async (tx) => {
+        const found = await streams.find(tx, account);
+        if (found?.smId === undefined) return undefined;
+        return { smId: found.smId, boundJid: found.boundJid, handled: found.handled, sent: found.sent };
+      }),
+    begin: async (session) => {
+      await database.transaction(async (tx) => {
+        await streams.begin(tx, account, session);
+        await outbox.forgetNumbers(tx, account.id);
+      });
+    },
+    storeInbound: async (stanzas, handled) => {
+      await database.transaction(async (tx) => {
+        await networkInbox.insert(tx, account, stanzas.map(toArrived));
+        const archiveId = stanzas.findLast((stanza) => stanza.archiveId !== undefined)?.archiveId;
+        await streams.saveHandled(tx, account.id, handled, archiveId);
+      });
+    },
+    nextOutbound: async (limit) =>
+      await database.transaction(async (tx) => await outbox.listUnnumbered(tx, account, limit)),
+    markSent: async (rows) => {
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      await database.transaction(async (tx) => {
+        await outbox.saveNumbers(tx, rows);
+        await streams.saveSent(tx, account.id, last.number);
+      });
+    },
+    markAcked: async (upTo) => {
+      await database.transaction(async (tx) => await outbox.settleUpTo(tx, account.id, upTo));
+    },
+    listUnacked: async () => await database.transaction(async (tx) => await outbox.listNumbered(tx, account)),
+    reject: async (rowId, reason) => {
+      deps.log.warn('stanza refused for good', { row: rowId, code: reason.code });
+      await deps.onRejected(rowId, reason);
+    },
+  };
+}
+
+function toArrived(stanza: InboundStanza): ArrivedStanza {
+  return {
+    lane: bareJid(stanza.from),
+    id: stanza.id,
+    isError: /^<message\b[^>]*\stype=(["'])error\1/.test(stanza.xml),
+    stanza: { from: stanza.from, xml: stanza.xml, delayedAtMs: stanza.delayedAtMs },
+  };
+}
+
+/** RFC 7622 §3.1: what stands before the first slash. */
+function bareJid(jid: string): string {
+  const slash = jid.indexOf('/');
+  return slash === -1 ? jid : jid.slice(0, slash);
+}

@@ -1,0 +1,127 @@
+import type { Log } from '../model/ambient.ts';
+import type { BridgeError } from '../model/errors.ts';
+import type { AccountId, NetworkId } from '../model/ids.ts';
+import type { Link, LinkStatus } from '../network/network.ts';
+import type { Account } from '../storage/storage.ts';
+import { createLinkStore } from './link-store.ts';
+import { type BridgeParts, enlistedAccount, networkOf } from './parts.ts';
+
+/** At a start, links come up one after another with this pause between them, so that no gatekeeper meets a storm. */
+const PACE_MS = 50;
+
+/** What others do when something happens on a link. */
+export interface LinkListener {
+  /** Stanzas of this account were stored. */
+  stored(account: AccountId): void;
+  /** The link came online, anew or resumed. */
+  online(account: AccountId): void;
+  /** A stanza cannot be sent, ever. */
+  rejected(account: Account, rowId: string, reason: BridgeError): Promise<void>;
+}
+
+/** The links of all active accounts: opened, kept, closed. */
+export class Links {
+  readonly #parts: BridgeParts;
+  readonly #log: Log;
+  readonly #links = new Map<AccountId, Readonly<{ link: Link; network: NetworkId }>>();
+  #listener: LinkListener | undefined;
+  readonly #stopping = new AbortController();
+
+  constructor(parts: BridgeParts) {
+    this.#parts = parts;
+    this.#log = parts.log.child({ part: 'links' });
+  }
+
+  /** Who is told; set once, before any link is opened. */
+  listen(listener: LinkListener): void {
+    this.#listener = listener;
+  }
+
+  /** Opens the links of these accounts, paced. Resolves when all have been started, not when they are online. */
+  async openAll(accounts: readonly Account[]): Promise<void> {
+    for (const account of accounts) {
+      if (this.#stopping.signal.aborted) return;
+      await this.open(account);
+      const pauseMs = PACE_MS * 2 * this.#parts.random.fraction();
+      await this.#parts.clock.sleep(pauseMs, this.#stopping.signal).catch(() => {
+        /* stopping: the loop sees it */
+      });
+    }
+  }
+
+  /** Opens the link of an active account; harmless when it is open. */
+  async open(account: Account): Promise<void> {
+    if (this.#links.has(account.id)) return;
+    const network = networkOf(this.#parts, account);
+    const enlisted = await this.#parts.storage.database.transaction(
+      async (tx) => await enlistedAccount(tx, network, account),
+    );
+    if (this.#links.has(account.id) || this.#stopping.signal.aborted) return;
+    const log = this.#log.child({ account: account.id, network: account.network });
+    const link = network.adapter.openLink(enlisted, {
+      store: createLinkStore({
+        storage: this.#parts.storage,
+        account,
+        log,
+        onRejected: async (rowId, reason) => await this.#listener?.rejected(account, rowId, reason),
+      }),
+      onStatus: (status) => {
+        logStatus(log, status);
+        if (status.kind === 'online') this.#listener?.online(account.id);
+      },
+      onStored: () => this.#listener?.stored(account.id),
+    });
+    this.#links.set(account.id, { link, network: account.network });
+    link.start();
+  }
+
+  get(account: AccountId): Link | undefined {
+    return this.#links.get(account)?.link;
+  }
+
+  /** The outbox of this account has something new. */
+  wake(account: AccountId): void {
+    this.#links.get(account)?.link.wake();
+  }
+
+  async close(account: AccountId): Promise<void> {
+    const open = this.#links.get(account);
+    this.#links.delete(account);
+    await open?.link.stop();
+  }
+
+  /** How many links of a network are in each state: for health and metrics. */
+  count(network: NetworkId): Readonly<Record<LinkStatus['kind'], number>> {
+    const counts = { connecting: 0, online: 0, waiting: 0, stopped: 0 };
+    for (const { link, network: of } of this.#links.values()) {
+      if (of === network) counts[link.status.kind] += 1;
+    }
+    return counts;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all([...this.#links.values()].map(async ({ link }) => await link.stop()));
+    this.#links.clear();
+  }
+}
+
+function logStatus(log: Log, status: LinkStatus): void {
+  switch (status.kind) {
+    case 'connecting':
+      log.debug('link connecting');
+      return;
+    case 'online':
+      log.info('link online', { resumed: status.resumed });
+      return;
+    case 'waiting':
+      log.warn('link lost', { retryAtMs: status.retryAtMs }, status.reason);
+      return;
+    case 'stopped':
+      if (status.reason === undefined) log.info('link closed');
+      else log.error('link given up', {}, status.reason);
+      return;
+    default:
+      status satisfies never;
+  }
+}

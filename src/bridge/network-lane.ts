@@ -1,0 +1,129 @@
+import type { Log } from '../model/ambient.ts';
+import { BridgeError, codeOf, hasCode } from '../model/errors.ts';
+import { type AccountId, accountId, contactId } from '../model/ids.ts';
+import type { Account, WaitingStanza } from '../storage/storage.ts';
+import { backoffMs } from './backoff.ts';
+import type { Inbound } from './inbound.ts';
+import type { StepResult } from './lanes.ts';
+import type { Notices } from './notices.ts';
+import { type BridgeParts, networkOf, reasonText } from './parts.ts';
+
+/** After so many attempts that no retry can help, the message is given up visibly. */
+const MOST_REFUSALS = 3;
+const MOST_UNEXPECTED = 5;
+/** A message that waits for a person is looked at this often besides being woken. */
+const AFTER_USER_MS = 60 * 60_000;
+
+/** One sender's stanzas to one account, one after the other. */
+export class NetworkLane {
+  readonly #parts: BridgeParts;
+  readonly #inbound: Inbound;
+  readonly #notices: Notices;
+  readonly #log: Log;
+
+  constructor(deps: { parts: BridgeParts; inbound: Inbound; notices: Notices }) {
+    this.#parts = deps.parts;
+    this.#inbound = deps.inbound;
+    this.#notices = deps.notices;
+    this.#log = deps.parts.log.child({ part: 'network-lane' });
+  }
+
+  static nameOf(account: AccountId, sender: string): string {
+    return `${account}|${sender}`;
+  }
+
+  /** Takes the lane's oldest stanza one step on. */
+  async step(lane: string): Promise<StepResult> {
+    const { storage, clock } = this.#parts;
+    const cut = lane.indexOf('|');
+    const id = accountId(lane.slice(0, cut));
+    const sender = lane.slice(cut + 1);
+    const found = await storage.database.transaction(async (tx) => {
+      const account = await storage.accounts.findById(tx, id);
+      const row = account && (await storage.networkInbox.findNext(tx, account, sender));
+      return account && row && { account, row };
+    });
+    if (found === undefined) return 'idle';
+    const { account, row } = found;
+    if (row.notBeforeMs > clock.nowMs()) return { notBeforeMs: row.notBeforeMs };
+    if (!this.#parts.networks.has(account.network) || account.state === 'leaving') return 'idle';
+    try {
+      await this.#inbound.advance(account, row);
+      return 'more';
+    } catch (failure) {
+      return await this.#afterFailure(account, sender, row, failure);
+    }
+  }
+
+  async #afterFailure(
+    account: Account,
+    sender: string,
+    row: WaitingStanza,
+    failure: unknown,
+  ): Promise<StepResult> {
+    const attempts = row.attempts + 1;
+    this.#parts.metrics.error(codeOf(failure));
+    this.#log.warn('stanza not handled', { account: account.id, code: codeOf(failure), attempts }, failure);
+    if (hasCode(failure, 'signal/identityChanged'))
+      return await this.#holdForUser(account, sender, row, failure);
+    if (this.#mayHelpLater(row, failure)) return await this.#delay(row, failure);
+    try {
+      const network = networkOf(this.#parts, account).adapter.displayName;
+      const contact = sender.slice(0, sender.indexOf('@'));
+      await this.#notices.tellUser(account.user, `not-shown ${row.rowId}`, 'not-shown', {
+        contact,
+        reason: reasonText(this.#parts.texts, failure, network),
+      });
+      const { storage } = this.#parts;
+      await storage.database.transaction(
+        async (tx) => await storage.networkInbox.settle(tx, row.seq, codeOf(failure)),
+      );
+      this.#parts.metrics.message({ network: account.network, leg: 'inbound', outcome: 'failed' });
+      return 'more';
+    } catch (noticeFailure) {
+      return await this.#delay(row, noticeFailure);
+    }
+  }
+
+  /** The contact's key changed: what they write waits, sealed, until the user has decided; the room says so once. */
+  async #holdForUser(
+    account: Account,
+    sender: string,
+    row: WaitingStanza,
+    failure: BridgeError,
+  ): Promise<StepResult> {
+    const { storage, texts, settings } = this.#parts;
+    try {
+      const portal = await storage.database.transaction(
+        async (tx) => await storage.portals.find(tx, account.id, contactId(sender)),
+      );
+      if (portal?.room !== undefined) {
+        const contact = sender.slice(0, sender.indexOf('@'));
+        const text = texts.say('contact-key-changed', { contact, prefix: settings.commandPrefix });
+        await this.#notices.say(portal.room, `key-changed ${row.rowId}`, text);
+      }
+    } catch (noticeFailure) {
+      return await this.#delay(row, noticeFailure);
+    }
+    const notBeforeMs = this.#parts.clock.nowMs() + AFTER_USER_MS;
+    await storage.database.transaction(
+      async (tx) => await storage.networkInbox.delay(tx, row.seq, notBeforeMs, failure.code),
+    );
+    return { notBeforeMs };
+  }
+
+  #mayHelpLater(row: WaitingStanza, failure: unknown): boolean {
+    if (!(failure instanceof BridgeError)) return row.attempts + 1 < MOST_UNEXPECTED;
+    return failure.retry === 'later' || row.attempts + 1 < MOST_REFUSALS;
+  }
+
+  async #delay(row: WaitingStanza, failure: unknown): Promise<StepResult> {
+    const { storage, clock, random } = this.#parts;
+    const asked = failure instanceof BridgeError ? Number(failure.facts.retryAfterMs ?? 0) : 0;
+    const notBeforeMs = clock.nowMs() + Math.max(asked, backoffMs(row.attempts + 1, random));
+    await storage.database.transaction(
+      async (tx) => await storage.networkInbox.delay(tx, row.seq, notBeforeMs, codeOf(failure)),
+    );
+    return { notBeforeMs };
+  }
+}

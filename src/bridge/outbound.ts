@@ -1,0 +1,221 @@
+/**
+ * From Matrix to the network, one event at a time and in order within a room. The last step is one database transaction:
+ * ratchet step, stanza in the outbox, message row, inbox row done. Everything before it may be repeated.
+ */
+
+import type { RoomEvent } from '../matrix/matrix.ts';
+import type { Log } from '../model/ambient.ts';
+import type { ChatContent, ChatEvent } from '../model/chat-event.ts';
+import { hasCode } from '../model/errors.ts';
+import type { DeviceId, MessageId } from '../model/ids.ts';
+import type { SignalSession } from '../signal/signal.ts';
+import type { Account, Portal, Tx, WaitingEvent } from '../storage/storage.ts';
+import { contactNoticeId, outboundMessageId, stanzaOf } from './derived-ids.ts';
+import { bridgeErrors } from './errors.ts';
+import type { Links } from './links.ts';
+import { type BridgeParts, type NetworkPart, networkOf, signalAccount } from './parts.ts';
+import { localpartOf } from './user-names.ts';
+
+/** `refused`: what the rules foresee, with the reason for the sender. */
+export type OutboundResult = Readonly<{ kind: 'queued' | 'nothing' } | { kind: 'refused'; reason: string }>;
+
+export class Outbound {
+  readonly #parts: BridgeParts;
+  readonly #links: Links;
+  readonly #log: Log;
+
+  constructor(parts: BridgeParts, links: Links) {
+    this.#parts = parts;
+    this.#links = links;
+    this.#log = parts.log.child({ part: 'outbound' });
+  }
+
+  /**
+   * Brings one event of a portal to the outbox and settles its inbox row. On `refused` and `nothing` the row is left to
+   * the caller.
+   * @throws BridgeError of the network, of Signal, or of this folder: its `retry` says what the queue does.
+   */
+  async bridge(
+    portal: Portal,
+    account: Account,
+    event: RoomEvent,
+    row: WaitingEvent,
+  ): Promise<OutboundResult> {
+    const network = networkOf(this.#parts, account);
+    const checked = this.#check(account, event, network);
+    if (checked.kind !== 'content') return checked;
+    if (this.#parts.clock.nowMs() - row.receivedAtMs > this.#parts.settings.tooOldMs)
+      throw bridgeErrors.tooOld();
+    const device = await this.#deviceOf(network, account, portal);
+    await this.#queue({ network, account, portal, device, event, row, content: checked.content });
+    this.#links.wake(account.id);
+    return { kind: 'queued' };
+  }
+
+  #check(
+    account: Account,
+    event: RoomEvent,
+    network: NetworkPart,
+  ): OutboundResult | Readonly<{ kind: 'content'; content: ChatContent }> {
+    const { texts } = this.#parts;
+    const name = network.adapter.displayName;
+    const message = this.#parts.matrix.fromRoomEvent(event);
+    if (message === undefined) return { kind: 'nothing' };
+    const refused = (id: string, args: Record<string, string | number> = {}): OutboundResult => ({
+      kind: 'refused',
+      reason: texts.say(id, { network: name, ...args }),
+    });
+    if (event.sender !== account.user) return refused('reason-not-your-chat', { owner: account.user });
+    if (account.state === 'leaving') return refused('reason-not-connected');
+    if (account.state === 'suspended') return refused('reason-network-suspended');
+    if (account.state !== 'active' || account.enlistment === undefined) {
+      throw bridgeErrors.accountNotActive({ account: account.id });
+    }
+    const { content } = message;
+    if (content.kind === 'unsupported') {
+      return content.what === 'encrypted'
+        ? refused('reason-encrypted')
+        : refused('reason-unsupported', { what: content.what });
+    }
+    const { capabilities, limits } = account.enlistment;
+    if (!capabilities.includes(content.kind))
+      return refused('reason-network-refuses', { what: content.kind });
+    if (content.kind !== 'text') return refused('reason-unsupported', { what: content.kind });
+    const body = message.tone === 'emote' ? `* ${localpartOf(event.sender)} ${content.body}` : content.body;
+    const length = [...body].length;
+    if (length > limits.textCharacters) {
+      return refused('reason-too-long', { length, limit: limits.textCharacters });
+    }
+    return { kind: 'content', content: { ...content, body } };
+  }
+
+  /** The contact's device with which there is a session; a new session is begun where there is none. */
+  async #deviceOf(network: NetworkPart, account: Account, portal: Portal): Promise<DeviceId> {
+    const { storage } = this.#parts;
+    const [known] = await storage.database.transaction(
+      async (tx) => await network.signal.listDevices(tx, account, portal.contact),
+    );
+    if (known !== undefined) return known;
+    const link = this.#links.get(account.id);
+    if (link === undefined) throw bridgeErrors.linkDown({ account: account.id });
+    // Interop is one device on both sides (docs/interop-profile.md §6): the first is the contact's phone.
+    const [bundle] = await link.keys.bundles(portal.contact);
+    if (bundle === undefined) throw bridgeErrors.contactHasNoKeys({ account: account.id });
+    const address = { contact: portal.contact, device: bundle.device };
+    await network.signal.inSession(signalAccount(account), address, async (session) => {
+      if (!(await session.exists())) await session.start(bundle);
+    });
+    return bundle.device;
+  }
+
+  async #queue(step: QueueStep): Promise<void> {
+    const { network, account, portal, device, event, row, content } = step;
+    const { storage, clock } = this.#parts;
+    const address = { contact: portal.contact, device };
+    try {
+      await network.signal.inSession(signalAccount(account), address, async (session) => {
+        const { tx } = session;
+        const secret = await storage.idSecret(tx, account.dataKey);
+        if (portal.contactToldAtMs === undefined) {
+          await this.#queueContactNotice(session, step, contactNoticeId(secret, portal.id));
+        }
+        const id = outboundMessageId(secret, event.event_id, 0);
+        const chat: ChatEvent = {
+          id,
+          sentAtMs: saneTime(event.origin_server_ts, clock.nowMs()),
+          expiresInS: 0,
+          content,
+        };
+        await this.#queueChatEvent(session, step, chat, true);
+        await storage.messages.insert(tx, {
+          portal: portal.id,
+          direction: 'outbound',
+          message: id,
+          part: 0,
+          stanza: stanzaOf(id),
+          event: event.event_id,
+          sentAtMs: chat.sentAtMs,
+        });
+        await storage.matrixInbox.settle(tx, row.seq);
+      });
+    } catch (failure) {
+      // The session was archived meanwhile: the next attempt begins a new one.
+      if (hasCode(failure, 'signal/sessionMissing')) this.#log.info('session gone', { portal: portal.id });
+      throw failure;
+    }
+  }
+
+  /** Interop profile §6: sent once, before the first message, so that people who never chose a bridge know. */
+  async #queueContactNotice(session: SignalSession, step: QueueStep, id: MessageId): Promise<void> {
+    const { account, network, portal } = step;
+    const { texts, settings, clock, storage } = this.#parts;
+    const { operator } = settings;
+    if (account.enlistment?.capabilities.includes('boundary-notice') === false) return;
+    const content: ChatContent = {
+      kind: 'boundary-notice',
+      operatorName: operator.name,
+      operatorContact: operator.contact,
+      mode: operator.mode,
+      text: texts.say('boundary-told-to-contact', {
+        user: account.user,
+        operator: operator.name,
+        network: network.adapter.displayName,
+      }),
+    };
+    await this.#queueChatEvent(session, step, { id, sentAtMs: clock.nowMs(), expiresInS: 0, content }, false);
+    await storage.portals.saveContactTold(session.tx, portal.id);
+  }
+
+  async #queueChatEvent(
+    session: SignalSession,
+    step: QueueStep,
+    chat: ChatEvent,
+    carriesEvent: boolean,
+  ): Promise<void> {
+    const { account, portal, device, event, network } = step;
+    const { codec, stanzas } = network.adapter;
+    const plaintext = codec.encode(chat);
+    try {
+      const encrypted = await session.encrypt(plaintext);
+      const xml = stanzas.writeMessage({
+        id: stanzaOf(chat.id),
+        to: portal.contact,
+        fromDevice: signalAccount(account).device,
+        recipients: [{ ...encrypted, device }],
+        wantsReceipt: true,
+      });
+      await this.#insert(session.tx, account, chat.id, xml, carriesEvent ? event : undefined);
+    } finally {
+      plaintext.fill(0);
+    }
+  }
+
+  async #insert(
+    tx: Tx,
+    account: Account,
+    id: MessageId,
+    xml: string,
+    event: RoomEvent | undefined,
+  ): Promise<void> {
+    await this.#parts.storage.outbox.insert(tx, account, {
+      stanza: stanzaOf(id),
+      xml,
+      ...(event === undefined ? {} : { event: event.event_id, room: event.room_id }),
+    });
+  }
+}
+
+type QueueStep = Readonly<{
+  network: NetworkPart;
+  account: Account;
+  portal: Portal;
+  device: DeviceId;
+  event: RoomEvent;
+  row: WaitingEvent;
+  content: ChatContent;
+}>;
+
+/** The homeserver's time of the event, unless it lies in the future or before the epoch. */
+function saneTime(originServerTs: number, nowMs: number): number {
+  return Math.min(Math.max(0, originServerTs), nowMs);
+}

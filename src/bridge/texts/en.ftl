@@ -1,0 +1,139 @@
+# English. The wording rules are in docs/boundary.md: say where it ends and who can read; short sentences; no claim that
+# the bridge cannot prove. A text that people agree to carries a version, raised whenever its meaning changes.
+
+## The boundary
+
+boundary-matrix-leg = { $encrypted ->
+    [yes] Between your Matrix client and this bridge, messages are end-to-end encrypted.
+   *[no] Between your Matrix client and this bridge, messages are not end-to-end encrypted. The operator of your homeserver can read them.
+  }
+boundary-bridge = { $mode ->
+    [own-endpoint] At the bridge they are decrypted and encrypted again. It runs on a machine of { $operator } for their own use; that machine can read them.
+   *[provider] At the bridge they are decrypted and encrypted again. { $operator } operates it and can read them while they pass.
+  }
+boundary-stored = The bridge keeps no copy of a message once it has arrived. Until then it waits in the database, sealed.
+boundary-network-leg = Between the bridge and { $network }, messages are encrypted with the Signal protocol ({ $suite }).
+boundary-beyond = { $network } sees who writes to whom, when, and how much. What the other person's app does with a message is out of sight.
+boundary-lost = Missing here, compared with { $network } itself: { $lost }.
+boundary-contact = Questions: { $contact }
+
+opt-in-notice = Before you connect to { $network }, this is what happens to your messages:
+    .version = 1
+opt-in-question = Answer with "yes" or a 👍 reaction to connect, or "no" to leave it. Nothing is sent to { $network } before you say yes.
+
+portal-notice = This room is a chat with { $contact } on { $network }.
+    .version = 1
+portal-topic = Bridged to { $network }. Messages are decrypted at the bridge run by { $operator }.
+boundary-told-to-contact = You are writing with { $user }, who uses Matrix. Their messages pass a bridge operated by { $operator }, which decrypts and encrypts them there.
+    .version = 1
+contact-told-us = { $contact } writes through a service that says: { $text }
+
+## Commands
+
+greeting = Hello. I connect you with { $network }. Write "help" for what I can do.
+ghost-invited = To chat with this contact, write start-chat to the bridge's bot.
+bot-in-group = I work in direct chats only.
+help-head = Commands (in a chat room put { $prefix } before them):
+help-line = { $usage } — { $summary }
+command-help = what I can do
+command-opt-in = connect to a network, after you have read what that means
+command-opt-out = disconnect from a network and destroy your keys
+command-status = what I know about your connection
+command-start-chat = open a chat with a phone number, a user name or a network id
+command-trust = accept the changed key of the other person (in their chat)
+command-version = version and source code of this bridge
+command-unknown = I do not know "{ $name }". { $nearest ->
+    [none] Write "help" for what I can do.
+   *[other] Did you mean "{ $nearest }"?
+  }
+command-usage = Usage: { $usage }
+command-not-allowed = You are not permitted to use this bridge. Its operator is { $operator } ({ $contact }).
+network-unknown = I do not know a network "{ $name }". There is: { $networks }.
+network-which = Which network? There is: { $networks }.
+
+opt-in-already = You are connected to { $network } already.
+opt-in-not-here = Please do this in our direct chat.
+opt-in-enlisting = Thank you. Connecting you to { $network }…
+opt-in-changed = What I showed you has changed since. Please read it again.
+opt-in-done = You are connected to { $network }. Your id there is { $interop }. Write "start-chat" and a phone number or user name to begin.
+opt-in-declined = Nothing was sent to { $network }.
+opt-in-failed = { $network } did not accept the connection: { $reason } Nothing of you is kept there.
+opt-in-homeserver = Accounts of your homeserver are not covered by the agreement with { $network }.
+opt-out-not-in = You are not connected to { $network }.
+opt-out-question = This deletes at the bridge: your keys for { $network }, what still waits to be sent or shown, and { $portals ->
+    [0] no rooms
+    [one] the link to { $portals } room
+   *[other] the links to { $portals } rooms
+  } (the rooms stay readable to you; I leave them). { $network } is asked to delete your keys, queue and archive. The record that you agreed and withdrew stays. Answer "yes" to do it.
+    .version = 1
+opt-out-kept = Nothing was changed.
+opt-out-begun = Disconnecting you from { $network }…
+opt-out-waiting = { $network } cannot be reached to disconnect you: { $reason } I keep trying. Nothing is sent or received for you meanwhile.
+opt-out-done =
+    You are disconnected from { $network }.
+    - Un-enlisted: { $unenlisted ->
+        [was-not-enlisted] { $network } did not know you any more
+       *[done] { $network } confirmed at { $at }
+      }
+    - Your key at this bridge: destroyed; what it had sealed cannot be read by anyone.
+    - Rooms I left: { $rooms }
+    - What remains: the line that records when you agreed and withdrew.
+
+status-none = You are not connected to any network. Write "opt-in" to begin.
+status-line = { $network }: { $state ->
+    [active] connected as { $interop }
+    [enlisting] connecting
+    [suspended] suspended by the network
+   *[leaving] disconnecting
+  }. Link: { $link }. Key fingerprint: { $fingerprint }.
+status-reason = Reason: { $reason }
+
+start-chat-done = Here is the chat with { $contact }: { $room }
+start-chat-not-opted-in = { $contact } is on { $network }, but does not take messages from other services. They can allow it in their app's settings.
+start-chat-unknown = { $network } does not know { $contact }.
+start-chat-bad-identifier = "{ $identifier }" is neither a phone number with country code (+49…), nor a user name (@name), nor an id of the network.
+start-chat-not-connected = You are not connected to { $network }. Write "opt-in" first.
+
+version = Drawbridge { $version }, free software under the AGPL-3.0. Source: { $source }
+
+## Messages that did not get through
+
+not-bridged = ⚠️ Your message was not bridged: { $reason }
+maybe-not-bridged = ⚠️ Your message may not have been bridged: { $reason }
+not-shown = ⚠️ A message from { $contact } could not be shown: { $reason }
+unsupported-inbound = { $contact } sent something that this bridge cannot show yet ({ $what }). It can be seen in their app only.
+
+contact-key-changed = The encryption key of { $contact } has changed: a new phone or app, or someone between you. What you write waits for you: "{ $prefix } trust" accepts the new key.
+trust-done = The new key of { $contact } is accepted. Send again what was not bridged.
+trust-nothing = There is no changed key to accept here.
+
+## Reasons; the names are the notices of the error tables
+
+reason-internal = Something went wrong in the bridge. Its operator can find it under { $code }.
+reason-unsupported = This bridge cannot send this kind of message yet ({ $what }).
+reason-network-refuses = { $network } does not take this kind of message ({ $what }).
+reason-too-long = It has { $length } characters; { $network } takes { $limit }.
+reason-not-your-chat = Only { $owner } can write to { $network } in this room.
+reason-not-connected = You are not connected to { $network }.
+reason-encrypted = It is encrypted, and this bridge cannot read encrypted rooms yet.
+reason-too-old = It waited too long for { $network } and was not sent.
+reason-bounced = { $network } sent it back ({ $condition }).
+reason-malformed = It is malformed.
+reason-message-undecryptable = It cannot be decrypted.
+reason-message-unreadable = It is malformed.
+reason-message-too-large = It is too large for { $network }.
+reason-contact-has-no-keys = The other person's app has no encryption keys at { $network }, or takes no messages from other services.
+reason-contact-key-changed = The other person's encryption key has changed. Accept the new key with the command "trust" in this room, then send it again.
+reason-cannot-encrypt-yet = The encryption keys that { $network } gave for the other person are not sound. Nothing was sent.
+reason-account-closed = You are not connected to { $network } any more.
+reason-homeserver-unreachable = Your homeserver cannot be reached.
+reason-homeserver-busy = Your homeserver is busy.
+reason-homeserver-refused = Your homeserver refused it.
+reason-network-unreachable = { $network } cannot be reached.
+reason-network-busy = { $network } is busy.
+reason-network-faulty = { $network } answered with something that is not valid.
+reason-network-refused = { $network } refused it ({ $code }).
+reason-network-region-not-allowed = { $network } offers this only in some regions, and yours is not among them.
+reason-network-suspended = { $network } has suspended your connection.
+reason-network-terms-changed = { $network } has changed its terms; you have to agree again.
+reason-network-not-enlisted = { $network } does not know your account any more. Write "opt-out", then "opt-in".
