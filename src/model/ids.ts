@@ -32,9 +32,10 @@ export type MessageId = Brand<string, 'MessageId'>;
 /** A Signal device: 1 to 127. Unique within its account or contact. */
 export type DeviceId = Brand<number, 'DeviceId'>;
 
-function parser<Id extends string>(kind: string, pattern: RegExp, maxLength: number) {
+function parser<Id extends string>(kind: string, pattern: RegExp, maxBytes: number) {
   return (text: string): Id => {
-    if (text.length > maxLength || !pattern.test(text)) throw idErrors.badId({ kind, length: text.length });
+    const tooLong = text.length > maxBytes || Buffer.byteLength(text) > maxBytes;
+    if (tooLong || !pattern.test(text)) throw idErrors.badId({ kind, length: text.length });
     return text as Id;
   };
 }

@@ -42,7 +42,10 @@ export class OpenSession implements SignalSession {
   readonly #remote: ProtocolAddress;
   readonly #local: ProtocolAddress;
   readonly #facts: ErrorFacts;
-  /** Steps that `work` starts side by side still go one after another: each must see the ratchet that the last one left. */
+  /**
+   * Steps that `work` starts side by side still go one after another: each must see the ratchet that the last one left.
+   * (knex queues the savepoints of a transaction as well; a ratchet should not hang on that.)
+   */
   readonly #steps = new KeyedLock();
 
   constructor(deps: OpenSessionDeps) {

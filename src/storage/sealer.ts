@@ -186,7 +186,9 @@ function decrypt(key: Buffer, aad: Buffer, sealed: Uint8Array): Buffer {
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES }).setAAD(aad);
   decipher.setAuthTag(tag);
   const body = decipher.update(sealed.subarray(1 + NONCE_BYTES, sealed.length - TAG_BYTES));
-  return Buffer.concat([body, decipher.final()]);
+  // GCM is a stream: the end adds no bytes, it only checks the tag. One copy of the plaintext, the caller's to zero.
+  decipher.final();
+  return body;
 }
 
 function wrapPlace(id: DataKeyId): Buffer {

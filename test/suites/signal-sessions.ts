@@ -321,6 +321,16 @@ export function sessionRules(name: string, create: () => Promise<TestDatabase>):
       await world.tx(async (tx) => await tx('signal_sessions').delete());
     });
 
+    it('a stored session that does not parse is told as our own fault, not the contact’s', async () => {
+      const bob = world.peer();
+      await world.talk(bob);
+      const garbage = Buffer.from('no session');
+      await world.tx(
+        async (tx) => await world.storage.signalRecords.saveSession(tx, world.account, bob.address, garbage),
+      );
+      await assert.rejects(world.encrypt(bob, 'hello'), { code: 'signal/recordBroken' });
+    });
+
     it('secrets and identities stand nowhere in the tables in clear', async () => {
       const bob = world.peer();
       await world.talk(bob);
