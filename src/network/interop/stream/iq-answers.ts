@@ -3,15 +3,18 @@ import { type Element, xml } from '@xmpp/client';
 import { NS_DISCO_INFO, NS_PING, NS_STANZA_ERRORS } from './namespaces.ts';
 
 const maxIdLength = 1024;
+/** RFC 7622 §3.1. */
+const maxJidLength = 3071;
 
 /**
  * @param iq a received `<iq/>` of any type.
- * @returns the answer; `undefined` for a result or an error, which are never answered, and for a request whose id is too
- *   long to give back. The payload is not repeated: it is the asker's to remember.
+ * @returns the answer; `undefined` for a result or an error, which are never answered, and for a request whose id or
+ *   sender is too long to give back. The payload is not repeated: it is the asker's to remember.
  */
 export function answerIq(iq: Element): Element | undefined {
   const { type, id, from } = iq.attrs;
-  if (type === 'result' || type === 'error' || (id?.length ?? 0) > maxIdLength) return undefined;
+  if (type === 'result' || type === 'error') return undefined;
+  if ((id?.length ?? 0) > maxIdLength || (from?.length ?? 0) > maxJidLength) return undefined;
   const answer = (kind: 'result' | 'error', ...children: Element[]) =>
     xml('iq', { type: kind, to: from, id }, ...children);
   const payload = iq.getChildElements();

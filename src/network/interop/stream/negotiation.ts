@@ -186,22 +186,24 @@ export class Negotiation {
   }
 
   #onBytes(bytes: Buffer): void {
-    for (const event of this.#reader.read(bytes)) {
-      try {
-        this.#onEvent(event);
-      } catch (failure) {
-        this.#fail(failure);
-      }
-    }
+    for (const event of this.#reader.read(bytes)) this.#onEvent(event);
   }
 
-  /** @throws BridgeError for whatever ends the negotiation. */
   #onNegotiationEvent(event: ReadEvent): void {
     if (this.#failure !== undefined) return;
     if (this.#stage === 'done') {
       this.#backlog.push(event);
       return;
     }
+    try {
+      this.#dispatch(event);
+    } catch (failure) {
+      this.#fail(failure);
+    }
+  }
+
+  /** @throws BridgeError for whatever ends the negotiation. */
+  #dispatch(event: ReadEvent): void {
     switch (event.kind) {
       case 'header':
         this.#onHeader(event.element);

@@ -14,12 +14,14 @@ export interface OutboundLaneDeps {
   readonly counter: OutboundCounter;
   /** Resolves when the system has taken it. */
   readonly write: (text: string) => Promise<void>;
-  /** Rows that may be unacknowledged at a time; 1 shows which one a server can't bear. */
-  readonly windowRows: number;
+  /** So many rows go one at a time first: among them may be one that the server can't bear, and this shows which. */
+  readonly suspects: number;
   readonly onFailed: (reason: BridgeError) => void;
 }
 
 const batchRows = 50;
+/** Rows that may be unacknowledged. More would only wait in the server's queue, and be sent again after a cut. */
+const windowRows = 200;
 const askForAck = `<r xmlns="${NS_SM}"/>`;
 
 export class OutboundLane {
@@ -115,7 +117,8 @@ export class OutboundLane {
 
   /** @returns whether there may be more to send now. An acknowledgement wakes us when the window was full. */
   async #sendBatch(): Promise<boolean> {
-    const room = Math.min(batchRows, this.#deps.windowRows - this.#inFlight.length);
+    const window = this.#ackedRows < this.#deps.suspects ? 1 : windowRows;
+    const room = Math.min(batchRows, window - this.#inFlight.length);
     if (room <= 0 || this.#isOver) return false;
     const rows = await this.#deps.store.nextOutbound(room);
     if (rows.length === 0) return false;

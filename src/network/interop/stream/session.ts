@@ -34,7 +34,8 @@ export interface SessionDeps {
   readonly counter: OutboundCounter;
   /** Inbound stanzas of this session that are stored. */
   readonly handled: number;
-  readonly windowRows: number;
+  /** As `OutboundLaneDeps.suspects`. */
+  readonly suspects: number;
   readonly isResumable: boolean;
   /** What is known of our account from an earlier connection of the same session. */
   readonly trustsStanzaIds: boolean | undefined;
@@ -81,7 +82,7 @@ export class Session {
     this.#lane = new OutboundLane({
       store: deps.store,
       counter: deps.counter,
-      windowRows: deps.windowRows,
+      suspects: deps.suspects,
       write: (text) => this.#write(text),
       onFailed: (reason) => this.#onFailure(reason),
     });
@@ -175,9 +176,18 @@ export class Session {
     this.#close(streamErrors.stopped(), this.#ackElement() + end);
   }
 
+  /** Never throws: it is called from a socket's handler. */
   #onEvent(event: ReadEvent): void {
     if (this.#reason !== undefined) return;
     this.#received += 1;
+    try {
+      this.#dispatch(event);
+    } catch (failure) {
+      this.#close(streamErrors.protocolViolation({ rule: 'unhandled' }, failure));
+    }
+  }
+
+  #dispatch(event: ReadEvent): void {
     switch (event.kind) {
       case 'element':
         this.#onElement(event.element, event.bytes);

@@ -21,8 +21,6 @@ const defaultTimeouts: StreamTimeouts = {
   stopMs: 5_000,
 };
 
-/** Rows in flight. More would only wait in the server's queue, and be sent again after a cut. */
-const windowRows = 200;
 /** A connection that lasted this long was a good one, even if nothing crossed. */
 const stableMs = 30_000;
 /** XEP-0198 leaves the other stanzas uncounted in the store: after a restart their number is known to nobody. */
@@ -182,7 +180,7 @@ export class StreamSupervisor implements XmppStream {
       onStored,
       counter,
       handled: negotiated.kind === 'resumed' ? (stored?.handled ?? 0) : 0,
-      windowRows: this.#suspects > 0 ? 1 : windowRows,
+      suspects: this.#suspects,
       isResumable: smId !== undefined,
       trustsStanzaIds,
     });
@@ -249,13 +247,12 @@ export class StreamSupervisor implements XmppStream {
   async #learnFrom(reason: BridgeError, session: Session, resumed: boolean): Promise<void> {
     if (resumed && !session.hadProgress && isFromServer(reason)) this.#mustBindAnew = true;
     if (hasCode(reason, 'stream/handledCountTooHigh')) this.#mustBindAnew = true;
-    const wasCautious = this.#suspects > 0;
     this.#suspects = Math.max(0, this.#suspects - session.lane.ackedRows);
     if (!mayBlameStanza(reason)) return;
     this.#mustBindAnew = true;
     const [first] = session.lane.inFlight;
     if (first === undefined) return;
-    if (wasCautious) {
+    if (this.#suspects > 0) {
       const condition = String(reason.facts.condition);
       await this.#deps.store.reject(
         first.rowId,

@@ -1,4 +1,4 @@
-/** What we use of @xmpp/client 0.14, as read in its source; it ships no types. Checked by library-contract.test.ts. */
+/** What we use of @xmpp/client 0.14, as read in its source; it ships no types. Checked by library-client.test.ts. */
 declare module '@xmpp/client' {
   import type { EventEmitter } from 'node:events';
 

@@ -67,7 +67,12 @@ describe('answers to iq requests', () => {
       assert.equal(answer(`<iq type="${type}" id="1" from="a@b"/>`), undefined);
   });
 
-  it('an overlong id is not given back', () => {
+  it('an overlong id or sender is not given back', () => {
+    const long = 'x'.repeat(4000);
+    assert.equal(
+      answer(`<iq type="get" id="1" from="${long}"><ping xmlns="urn:xmpp:ping"/></iq>`),
+      undefined,
+    );
     assert.equal(
       answer(`<iq type="get" id="${'x'.repeat(2000)}"><ping xmlns="urn:xmpp:ping"/></iq>`),
       undefined,

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { type Element, xml } from '@xmpp/client';
 import { contactId } from '../../../../../src/model/ids.ts';
 import {
@@ -58,6 +59,7 @@ async function open(driven: Driven): Promise<void> {
   await driven.client.connect('xmpps://gk.test');
   const opened = driven.client.open({ domain: 'gk.test' });
   await until(() => driven.written.length === 1, 'header');
+  await setImmediate();
   driven.parsers.at(-1)?.emit('start', header());
   await opened;
 }
@@ -68,6 +70,7 @@ async function logIn(driven: Driven): Promise<void> {
   await until(() => driven.written.length === 2, 'auth');
   driven.give(xml('success', { xmlns: NS_SASL }));
   await until(() => driven.parsers.length === 2 && driven.written.length === 3, 'second header');
+  await setImmediate();
   driven.parsers.at(-1)?.emit('start', header());
 }
 
@@ -161,6 +164,7 @@ describe('@xmpp/client, as we use it', () => {
     const opened = opening.client.open({ domain: 'gk.test' });
     const reason = new Error('over');
     await until(() => opening.written.length === 1, 'header');
+    await setImmediate();
     endLibraryClient(opening.client, reason);
     await assert.rejects(opened, reason);
     const binding = drive();

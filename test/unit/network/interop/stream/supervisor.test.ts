@@ -221,16 +221,11 @@ describe('what a server throws at us after login', () => {
       await using world = await createWorld({ fraction: 0.999 });
       world.stream.start();
       await world.online();
-      const startMs = performance.now();
-      const rssBefore = process.memoryUsage().rss;
       const first = world.server.last;
       if (first !== undefined) attack(first);
       await until(() => world.stream.status.kind === 'waiting', 'left');
       await until(() => world.server.openSockets === 0, 'the socket is destroyed');
       assert.deepEqual(world.store.inbox, []);
-      assert(performance.now() - startMs < 5000);
-      // The scripted server itself holds the 50 MB.
-      assert(process.memoryUsage().rss - rssBefore < 250_000_000);
     });
   }
 
@@ -238,6 +233,8 @@ describe('what a server throws at us after login', () => {
     await using world = await createWorld();
     world.stream.start();
     await world.online();
+    // An answer in between the bytes would break them.
+    await until(() => world.store.session?.handled === 1, 'the disco answer is counted');
     const { last } = world.server;
     last?.socket.setNoDelay(true);
     for (const byte of Buffer.from(`<message from='bob@gk.test'><body>é😀漢</body></message>`)) {

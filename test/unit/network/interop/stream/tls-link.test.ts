@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import tls from 'node:tls';
 import { systemClock } from '../../../../../src/ambient/clock.ts';
 import { hasCode } from '../../../../../src/model/errors.ts';
 import { streamErrors } from '../../../../../src/network/interop/stream/errors.ts';
 import { type LinkAddress, TlsLink } from '../../../../../src/network/interop/stream/tls-link.ts';
+import { until } from './stream-world.ts';
 
 const fixture = (name: string) =>
   readFileSync(new URL(`../../../../fixtures/stream/${name}`, import.meta.url), 'utf8');
@@ -118,21 +120,24 @@ describe('the TLS link', () => {
   });
 
   it('reads nothing while it is held, for whichever reason', async () => {
-    let peer: tls.TLSSocket | undefined;
-    const server = await serve((socket) => (peer = socket));
+    const peers: tls.TLSSocket[] = [];
+    const server = await serve((socket) => peers.push(socket));
     let received = 0;
-    const link = connect(server, {}, (bytes) => (received += bytes.length));
+    const link = connect(server, {}, (bytes) => {
+      received += bytes.length;
+    });
     await link.secured;
+    await until(() => peers.length === 1, 'the server side');
     link.hold('a');
     link.hold('b');
-    peer?.write(Buffer.alloc(100_000));
+    const isSent = new Promise((resolve) => peers[0]?.write(Buffer.alloc(1000), resolve));
+    await isSent;
     link.release('a');
     assert.equal(link.isHeld, true);
-    const before = received;
-    await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(received, before);
+    await setImmediate();
+    assert.equal(received, 0);
     link.release('b');
-    while (received < 100_000) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => received === 1000, 'all of it');
     link.destroy(streamErrors.stopped());
     await link.closed;
     server.close();
