@@ -12,6 +12,7 @@ import { referenceText } from '../src/config/pages/reference.ts';
 import { sampleText } from '../src/config/pages/sample.ts';
 import { configTree } from '../src/config/settings.ts';
 import { metricsReference } from '../src/http/metrics.ts';
+import { errorsPage } from './error-tables.ts';
 import { sampleRegistrationText } from './sample-registration.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -34,6 +35,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['config.schema.json', jsonSchemaText()],
     ['docs/configuration.md', referenceText(tree)],
     ['docs/metrics.md', metricsReference()],
+    ['docs/errors.md', errorsPage()],
     ['docs/cli.md', cliPageText(createProgram(nowhere, () => undefined))],
   ]);
 }

@@ -52,5 +52,4 @@ async function installServers(env: Environment): Promise<string[]> {
   return missing;
 }
 
-// biome-ignore lint/style/noProcessEnv: the edge of the program, handed on from here
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2), process.env);

@@ -35,7 +35,6 @@ function processIo(): CliIo {
   return {
     out: (line) => process.stdout.write(`${line}\n`),
     err: (line) => process.stderr.write(`${line}\n`),
-    // biome-ignore lint/style/noProcessEnv: the one place where the environment comes in; from here it is handed on.
     environment: process.env,
     random: systemRandom,
     signals: process,

@@ -36,6 +36,7 @@ const ASK_AGAIN_MS = 15_000;
 const START_AGAIN_MS = 2_000;
 const START_AGAIN_MOST_MS = 60_000;
 const HOMESERVER_TIMEOUT_MS = 60_000;
+const STOP_GRACE_MS = 5_000;
 const PROOF_LIFETIME_S = 120;
 
 /**
@@ -179,9 +180,26 @@ async function startParts(
   // 6. The links and the queues: from here on messages cross.
   await begin(
     'bridge',
-    async () => await bridge.start(),
-    async () => await bridge.stop(),
+    async () => await bridge.start(signal),
+    async () => await stopBridge(bridge, matrix, ambient),
   );
+}
+
+/** A homeserver that hangs must not hold up the stop: after the grace its requests end, and every step is repeatable. */
+async function stopBridge(bridge: Bridge, matrix: MatrixSide, { clock, log }: Ambient): Promise<void> {
+  const stopped = new AbortController();
+  const cut = clock.sleep(STOP_GRACE_MS, stopped.signal).then(
+    async () => {
+      log.warn('requests to the homeserver cut');
+      await matrix.stop();
+    },
+    () => {
+      /* the bridge stopped within the grace */
+    },
+  );
+  await bridge.stop();
+  stopped.abort();
+  await cut;
 }
 
 function sides(
@@ -220,6 +238,7 @@ function sides(
       commandPrefix: config.bridge.command_prefix,
       aliasPrefix: `${appservice.ghost_prefix}portal_`,
       permissionOf: (user) => permissionOf(config.bridge.permissions, user),
+      statusEvents: config.bridge.message_status_events,
       tooOldMs: config.bridge.delivery.too_old_hours * 60 * 60_000,
       version: ambient.version,
       sourceUrl: operator.source_url,
@@ -287,6 +306,7 @@ async function networkPart(
     homeservers: network.homeservers.length > 0 ? network.homeservers : [config.homeserver.domain],
     sendReceipts: network.send_receipts,
     termsVersion: network.terms_version,
+    keepSentMs: network.keep_sent_hours * 60 * 60_000,
   };
 }
 

@@ -21,8 +21,9 @@ export function answerOf(event: RoomEvent, question: string): boolean | undefine
     if (relation?.event_id !== question || typeof relation.key !== 'string') return undefined;
     return either(relation.key.replace(MODIFIERS, ''), YES_SIGNS, NO_SIGNS);
   }
-  if (event.type !== 'm.room.message' || typeof event.content.body !== 'string') return undefined;
-  const word = event.content.body.trim().toLowerCase().replace(/[.!]$/, '');
+  const { msgtype, body } = event.content;
+  if (event.type !== 'm.room.message' || msgtype !== 'm.text' || typeof body !== 'string') return undefined;
+  const word = body.trim().toLowerCase().replace(/[.!]$/, '');
   return either(word, YES, NO) ?? either(word.replace(MODIFIERS, ''), YES_SIGNS, NO_SIGNS);
 }
 

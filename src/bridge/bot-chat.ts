@@ -1,7 +1,7 @@
 import type { RoomEvent } from '../matrix/matrix.ts';
 import type { Log } from '../model/ambient.ts';
 import { nearest } from '../model/nearest.ts';
-import type { Tx } from '../storage/storage.ts';
+import type { Tx, WaitingEvent } from '../storage/storage.ts';
 import { answerOf } from './answers.ts';
 import type { Command, CommandCall } from './commands/command.ts';
 import { type CommandParts, commandTable } from './commands/table.ts';
@@ -21,26 +21,28 @@ export class BotChat {
   }
 
   /**
+   * @param row when the event came in: an answer counts only if it came after the question.
    * @param settle settles the event's inbox row in a transaction of the command's own.
    * @returns whether the event was meant for the bot; what is not, is the caller's.
    */
   async handle(
     event: RoomEvent,
+    row: Pick<WaitingEvent, 'receivedAtMs'>,
     conversation: Conversation | undefined,
     settle: (tx: Tx) => Promise<void>,
   ): Promise<boolean> {
-    if (event.type === 'm.room.member') return await this.#handleMembership(event);
-    if (conversation !== undefined) return await this.#handleInPortal(event, conversation, settle);
+    if (event.type === 'm.room.member') return await this.#handleMembership(event, conversation);
+    if (conversation !== undefined) return await this.#handleInPortal(event, row, conversation, settle);
     const { storage } = this.#deps.parts;
     const management = await storage.database.transaction(
       async (tx) => await storage.managementRooms.find(tx, event.room_id),
     );
     if (management === undefined || management.user !== event.sender) return false;
-    await this.#handleInManagement(event, settle);
+    await this.#handleInManagement(event, row, settle);
     return true;
   }
 
-  async #handleMembership(event: RoomEvent): Promise<boolean> {
+  async #handleMembership(event: RoomEvent, conversation: Conversation | undefined): Promise<boolean> {
     const { matrix } = this.#deps.parts;
     const { membership } = event.content;
     if (event.state_key === matrix.botUserId && membership === 'invite') {
@@ -58,7 +60,15 @@ export class BotChat {
       });
       return true;
     }
-    if (event.state_key === event.sender && (membership === 'leave' || membership === 'ban')) {
+    const isGone = membership === 'leave' || membership === 'ban';
+    if (conversation !== undefined && event.state_key === conversation.account.user) {
+      const { storage } = this.#deps.parts;
+      const { id } = conversation.portal;
+      // With the contact's next message the user is invited again.
+      if (isGone || membership === 'join') {
+        await storage.database.transaction(async (tx) => await storage.portals.saveUserLeft(tx, id, isGone));
+      }
+    } else if (event.state_key === event.sender && isGone) {
       await this.#forgetManagement(event);
     }
     return true;
@@ -68,8 +78,10 @@ export class BotChat {
     const { parts, notices } = this.#deps;
     const { matrix, storage, texts } = parts;
     const { room_id: room, sender } = event;
-    if (!this.#permits(event, 'none')) {
-      await matrix.leave({ room, as: matrix.botUserId });
+    if (!(await this.#isWelcome(event))) {
+      const { operator } = parts.settings;
+      const reason = texts.say('command-not-allowed', { operator: operator.name, contact: operator.contact });
+      await matrix.leave({ room, as: matrix.botUserId, reason });
       return;
     }
     await matrix.join({ room, as: matrix.botUserId });
@@ -82,6 +94,16 @@ export class BotChat {
     const network = [...parts.networks.values()].map(({ adapter }) => adapter.displayName).join(', ');
     await notices.say(room, `greeting ${event.event_id}`, texts.say('greeting', { network }));
     this.#log.info('management room opened', { room });
+  }
+
+  /** Whoever may use the bridge, and whoever has used it: opting out must always be possible. */
+  async #isWelcome(event: RoomEvent): Promise<boolean> {
+    if (this.#permits(event, 'user')) return true;
+    const { storage } = this.#deps.parts;
+    const accounts = await storage.database.transaction(
+      async (tx) => await storage.accounts.listOfUser(tx, event.sender),
+    );
+    return accounts.length > 0;
   }
 
   /** The person left: an empty room needs no bot. */
@@ -97,28 +119,41 @@ export class BotChat {
 
   async #handleInPortal(
     event: RoomEvent,
+    row: Pick<WaitingEvent, 'receivedAtMs'>,
     conversation: Conversation,
     settle: (tx: Tx) => Promise<void>,
   ): Promise<boolean> {
     const line = this.#commandLine(event, true);
     if (line === undefined) return false;
-    await this.#run(line, this.#call(event, line.args, conversation, settle));
+    await this.#run(line, this.#call(event, row, line.args, conversation, settle));
     return true;
   }
 
-  async #handleInManagement(event: RoomEvent, settle: (tx: Tx) => Promise<void>): Promise<void> {
-    const { consent } = this.#deps;
-    const pending = await consent.pending(event);
+  async #handleInManagement(
+    event: RoomEvent,
+    row: Pick<WaitingEvent, 'receivedAtMs'>,
+    settle: (tx: Tx) => Promise<void>,
+  ): Promise<void> {
+    const { consent, notices, parts } = this.#deps;
+    if (event.type === 'm.room.encrypted') {
+      // Said once a room: silence would be the worst answer.
+      await notices.say(event.room_id, 'encrypted', parts.texts.say('bot-encrypted'));
+      return;
+    }
+    const pending = await consent.pending(event, row.receivedAtMs);
     const answer = pending && answerOf(event, pending.question);
     if (pending !== undefined && answer !== undefined) {
-      const call = this.#call(event, [], undefined, settle);
+      const call = this.#call(event, row, [], undefined, settle);
       if (this.#permits(event, pending.kind === 'opt-in' ? 'user' : 'none')) {
         await consent.answer(call, pending, answer);
       } else await this.#refuse(call);
       return;
     }
     const line = this.#commandLine(event, false);
-    if (line !== undefined) await this.#run(line, this.#call(event, line.args, undefined, settle));
+    if (line === undefined) return;
+    // Whoever goes on to something else has not agreed.
+    await consent.close(event.room_id);
+    await this.#run(line, this.#call(event, row, line.args, undefined, settle));
   }
 
   #commandLine(
@@ -159,22 +194,24 @@ export class BotChat {
 
   #call(
     event: RoomEvent,
+    row: Pick<WaitingEvent, 'receivedAtMs'>,
     args: readonly string[],
     portal: Conversation | undefined,
     settle: (tx: Tx) => Promise<void>,
   ): CommandCall {
     const { notices, parts } = this.#deps;
     let answers = 0;
-    const replyWith = async (text: string) => {
+    const replyWith = async (text: string, version = '') => {
       answers += 1;
       // A command is answered once, also when it runs again: its nth answer always has the same key.
-      return await notices.say(event.room_id, `answer ${event.event_id} ${answers}`, text, {
+      return await notices.say(event.room_id, `answer ${event.event_id} ${answers} ${version}`, text, {
         ...(event.type === 'm.room.message' ? { replyTo: event.event_id } : {}),
       });
     };
     return {
       user: event.sender,
       event,
+      receivedAtMs: row.receivedAtMs,
       args,
       portal,
       replyWith,

@@ -5,37 +5,45 @@
 
 import type { TransactionSink } from '../matrix/matrix.ts';
 import { BridgeError } from '../model/errors.ts';
-import type { AccountId, NetworkId, RoomId } from '../model/ids.ts';
+import type { AccountId, NetworkId } from '../model/ids.ts';
 import type { LinkStatus } from '../network/network.ts';
+import type { Account, RoomLane } from '../storage/storage.ts';
 import { BotChat } from './bot-chat.ts';
+import { BotNotices } from './bot-notices.ts';
 import { Consent } from './consent.ts';
 import { interopIdHash } from './derived-ids.ts';
 import { Enlistments } from './enlistments.ts';
+import { FateReports } from './fate-reports.ts';
 import { GhostProfiles } from './ghost-profiles.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Inbound } from './inbound.ts';
 import { InboundNotes } from './inbound-notes.ts';
 import { createIntake } from './intake.ts';
-import { Lanes } from './lanes.ts';
+import { LaneGroups } from './lane-groups.ts';
 import { Links } from './links.ts';
 import { MatrixLane } from './matrix-lane.ts';
+import { MissingMessages } from './missing-messages.ts';
 import { NetworkLane } from './network-lane.ts';
 import { Notices } from './notices.ts';
 import { Outbound } from './outbound.ts';
 import type { BridgeParts } from './parts.ts';
 import { PortalRooms } from './portal-rooms.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
+import { RetryRequests } from './retry-requests.ts';
 import { Texts } from './texts/texts.ts';
 
 export type { Operator } from './boundary.ts';
 export type { BridgeMetrics, BridgeParts, BridgeSettings, NetworkPart, Permission } from './parts.ts';
 
-/** Rooms, and contacts, worked at the same time. The database and the homeserver are the limit, not this. */
+/** Rooms, and contacts, of one network worked at the same time. The database and the homeserver are the limit, not this. */
 const LANES_AT_ONCE = 64;
+/** Management chats and invitations, likewise: anybody can cause these. */
+const CHATS_AT_ONCE = 8;
+const NO_NETWORK = '';
 
 export interface Bridge {
-  /** Takes up what a former run left, and opens the links. Resolves when all are started. */
-  start(): Promise<void>;
+  /** Takes up what a former run left, and opens the links. Resolves when all are started, or the signal aborts. */
+  start(signal: AbortSignal): Promise<void>;
   /** Ends what is under way and closes the links; nothing is lost by it. */
   stop(): Promise<void>;
   /** Where the Matrix side puts what the homeserver pushed; works before `start`, too. */
@@ -61,53 +69,78 @@ class Core implements Bridge {
   readonly #enlistments: Enlistments;
   readonly #prekeys: PrekeyKeeper;
   readonly #housekeeping: Housekeeping;
-  readonly #rooms: Lanes;
-  readonly #contacts: Lanes;
+  readonly #fates: FateReports;
+  readonly #botNotices: BotNotices;
+  readonly #rooms: LaneGroups;
+  readonly #contacts: LaneGroups;
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
     const notices = new Notices(parts);
+    const botNotices = new BotNotices(parts, notices);
+    const fates = new FateReports(parts, notices);
     const links = new Links(parts);
     const portals = new PortalRooms(parts, new GhostProfiles(parts));
-    const enlistments = new Enlistments(parts, links, notices);
+    const enlistments = new Enlistments(parts, links, botNotices);
     const prekeys = new PrekeyKeeper(parts, links);
-    const outbound = new Outbound(parts, links);
-    const notes = new InboundNotes(parts, portals, notices);
-    const inbound = new Inbound({ parts, links, portals, notes, prekeys });
+    const notes = new InboundNotes(parts, portals, notices, fates);
+    const missing = new MissingMessages(parts, links, portals);
+    const retryRequests = new RetryRequests(parts, links);
+    const inbound = new Inbound({ parts, links, portals, notes, prekeys, missing, retryRequests });
     const consent = new Consent(parts, enlistments);
-    const wakeInbound = (account: AccountId, sender: string) =>
-      this.#contacts.wake(NetworkLane.nameOf(account, sender));
+    const wakeInbound = (account: Account, sender: string) => this.#wakeContact(account, sender);
     const chat = new BotChat({ parts, consent, links, notices, portals, wakeInbound });
-    const matrixLane = new MatrixLane({ parts, outbound, chat, notices });
-    const networkLane = new NetworkLane({ parts, inbound, notices });
-    const common = { concurrency: LANES_AT_ONCE, clock: parts.clock, log: parts.log };
+    const outbound = new Outbound(parts, links);
+    const matrixLane = new MatrixLane({ parts, outbound, chat, notices, fates });
+    const networkLane = new NetworkLane({ parts, inbound, notices, botNotices });
     this.intake = createIntake({ ...parts, onStored: (rooms) => this.#wakeRooms(rooms) });
     this.#links = links;
     this.#enlistments = enlistments;
     this.#prekeys = prekeys;
-    this.#housekeeping = new Housekeeping(parts);
-    this.#rooms = new Lanes({ ...common, step: async (lane) => await matrixLane.step(lane) });
-    this.#contacts = new Lanes({ ...common, step: async (lane) => await networkLane.step(lane) });
+    this.#fates = fates;
+    this.#botNotices = botNotices;
+    const { clock, log } = parts;
+    this.#rooms = new LaneGroups({
+      step: async (lane) => await matrixLane.step(lane),
+      concurrency: (group) => (group === NO_NETWORK ? CHATS_AT_ONCE : LANES_AT_ONCE),
+      clock,
+      log,
+    });
+    this.#contacts = new LaneGroups({
+      step: async (lane) => await networkLane.step(lane),
+      concurrency: () => LANES_AT_ONCE,
+      clock,
+      log,
+    });
+    this.#housekeeping = new Housekeeping(parts, {
+      all: async () => await this.#wakeAll(),
+      room: (room) => fates.wake(room),
+    });
     links.listen({
       stored: (account) => void this.#wakeContacts(account),
       online: (account) => prekeys.wake(account),
       rejected: async (account, rowId, reason) => await notes.rejected(account, rowId, reason),
+      sent: (rooms) => {
+        for (const room of rooms) fates.wake(room);
+      },
+      givenUp: (account, reason) => void this.#tellGivenUp(account, reason),
     });
   }
 
-  async start(): Promise<void> {
+  async start(signal: AbortSignal): Promise<void> {
     const { storage, networks } = this.#parts;
-    const found = await storage.database.transaction(async (tx) => ({
-      accounts: await storage.accounts.list(tx),
-      rooms: await storage.matrixInbox.listLanes(tx),
-      contacts: await storage.networkInbox.listLanes(tx),
-    }));
-    const ours = found.accounts.filter((account) => networks.has(account.network));
-    for (const { account, lane } of found.contacts) this.#contacts.wake(NetworkLane.nameOf(account, lane));
-    this.#wakeRooms(found.rooms);
-    for (const account of ours) this.#enlistments.wake(account.id);
+    const accounts = await storage.database.transaction(async (tx) => await storage.accounts.list(tx));
+    const ours = accounts.filter((account) => networks.has(account.network));
+    await this.#wakeAll();
+    await this.#fates.start();
+    await this.#botNotices.start();
+    this.#rooms.start();
+    this.#contacts.start();
+    this.#prekeys.start();
+    this.#enlistments.start();
     this.#housekeeping.start();
-    await this.#links.openAll(ours.filter((account) => account.state === 'active'));
+    const active = ours.filter((account) => account.state === 'active').map(({ id }) => id);
+    await this.#links.openAll(active, signal);
   }
 
   async stop(): Promise<void> {
@@ -115,7 +148,7 @@ class Core implements Bridge {
     // The links store what has arrived; what they wake is taken up at the next start.
     await this.#links.stop();
     await this.#contacts.stop();
-    await this.#housekeeping.stop();
+    await Promise.all([this.#fates.stop(), this.#botNotices.stop(), this.#housekeeping.stop()]);
   }
 
   async push(token: string): Promise<PushOutcome> {
@@ -140,10 +173,6 @@ class Core implements Bridge {
     return this.#links.count(network);
   }
 
-  #wakeRooms(rooms: readonly RoomId[]): void {
-    for (const room of rooms) this.#rooms.wake(room);
-  }
-
   async #pushed(network: NetworkId, interopId: string, event: string): Promise<'accepted' | 'unknown'> {
     const { storage, log } = this.#parts;
     const account = await storage.database.transaction(async (tx) => {
@@ -151,26 +180,66 @@ class Core implements Bridge {
       const found = await storage.accounts.findByInteropIdHash(tx, network, hash);
       if (found?.state === 'active' && event === 'suspended') {
         await storage.accounts.saveState(tx, found.id, 'suspended');
+        const name = this.#parts.networks.get(network)?.adapter.displayName ?? network;
+        const key = `suspended ${found.id} ${this.#parts.clock.nowMs()}`;
+        await this.#botNotices.queue(tx, found.user, key, 'suspended', { network: name });
       }
       return found;
     });
     if (account === undefined) return 'unknown';
     log.info('push received', { account: account.id, event });
-    if (event === 'suspended') await this.#links.close(account.id);
-    else if (account.state === 'active') await this.#links.open(account);
+    this.#botNotices.wake(account.user);
+    // Suspended, lifted, or just awake: each is looked at where the account's state is carried through.
+    this.#enlistments.wake(account.id);
     return 'accepted';
   }
 
-  async #wakeContacts(account: AccountId): Promise<void> {
+  #wakeRooms(rooms: readonly RoomLane[]): void {
+    for (const { room, network } of rooms) this.#rooms.wake(network ?? NO_NETWORK, room);
+  }
+
+  #wakeContact(account: Account, sender: string): void {
+    this.#contacts.wake(account.network, NetworkLane.nameOf(account.id, sender));
+  }
+
+  async #wakeAll(): Promise<void> {
+    const { storage } = this.#parts;
+    const found = await storage.database.transaction(async (tx) => ({
+      rooms: await storage.matrixInbox.listLanes(tx),
+      contacts: await storage.networkInbox.listLanes(tx),
+      accounts: await storage.accounts.listUnsettled(tx),
+    }));
+    this.#wakeRooms(found.rooms);
+    for (const { account, network, lane } of found.contacts) {
+      this.#contacts.wake(network, NetworkLane.nameOf(account, lane));
+    }
+    for (const account of found.accounts) this.#enlistments.wake(account);
+  }
+
+  async #wakeContacts(id: AccountId): Promise<void> {
     const { storage, log } = this.#parts;
     try {
-      const lanes = await storage.database.transaction(
-        async (tx) => await storage.networkInbox.listLanesOf(tx, account),
-      );
-      for (const lane of lanes) this.#contacts.wake(NetworkLane.nameOf(account, lane));
+      const found = await storage.database.transaction(async (tx) => {
+        const account = await storage.accounts.findById(tx, id);
+        return account && { account, lanes: await storage.networkInbox.listLanesOf(tx, id) };
+      });
+      for (const lane of found?.lanes ?? []) if (found) this.#wakeContact(found.account, lane);
     } catch (failure) {
-      // The rows are safe; the next stanza, or the next start, wakes their lanes.
-      log.error('lanes not woken', { account }, failure);
+      // The rows are safe; the next stanza, or the hourly look, wakes their lanes.
+      log.error('lanes not woken', { account: id }, failure);
+    }
+  }
+
+  async #tellGivenUp(account: Account, reason: BridgeError): Promise<void> {
+    const { log, networks, settings, clock } = this.#parts;
+    if (reason.code !== 'stream/conflict') return;
+    try {
+      await this.#botNotices.tell(account.user, `conflict ${account.id} ${clock.nowMs()}`, 'link-conflict', {
+        network: networks.get(account.network)?.adapter.displayName ?? account.network,
+        contact: settings.operator.contact,
+      });
+    } catch (failure) {
+      log.error('conflict not told', { account: account.id }, failure);
     }
   }
 }

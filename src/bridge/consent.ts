@@ -3,7 +3,7 @@
  * sent to a network before the yes, and the yes counts only for the words that were shown.
  */
 import type { RoomEvent } from '../matrix/matrix.ts';
-import { type EventId, eventId, type NetworkId, networkId, serverOf } from '../model/ids.ts';
+import { type EventId, eventId, type NetworkId, networkId, type RoomId, serverOf } from '../model/ids.ts';
 import { boundaryLines } from './boundary.ts';
 import { networkFacts } from './boundary-facts.ts';
 import type { CommandCall } from './commands/command.ts';
@@ -20,7 +20,12 @@ export type Dialogue = Readonly<{
   textId: string;
   textVersion: number;
   textSha256: string;
+  /** When it was asked, epoch milliseconds: what came in before is no answer. */
+  askedAtMs: number;
 }>;
+
+/** A question that was forgotten is asked again. */
+const QUESTION_LIFETIME_MS = 24 * 60 * 60_000;
 
 export class Consent {
   readonly #parts: BridgeParts;
@@ -65,20 +70,26 @@ export class Consent {
     await this.#ask(call, 'opt-out', network, texts.versioned('opt-out-question', body));
   }
 
-  /** The open question of a management room; `undefined` when there is none. */
-  async pending(event: RoomEvent): Promise<Dialogue | undefined> {
+  /**
+   * The open question that an event could answer.
+   * @returns `undefined` when there is none, when it is older than a day, or was asked after the event had come in.
+   */
+  async pending(event: RoomEvent, receivedAtMs: number): Promise<Dialogue | undefined> {
     const { storage } = this.#parts;
     const room = await storage.database.transaction(
       async (tx) => await storage.managementRooms.find(tx, event.room_id),
     );
-    return room?.dialogue === undefined ? undefined : parseDialogue(room.dialogue);
+    if (room?.dialogue === undefined) return undefined;
+    const dialogue = parseDialogue(room.dialogue);
+    const ageMs = receivedAtMs - dialogue.askedAtMs;
+    return ageMs > 0 && ageMs < QUESTION_LIFETIME_MS ? dialogue : undefined;
   }
 
   /** The person said yes or no to the open question. */
   async answer(call: CommandCall, dialogue: Dialogue, yes: boolean): Promise<void> {
     const network = this.#parts.networks.get(dialogue.network);
     if (!yes || network === undefined) {
-      await this.#close(call);
+      await this.close(call.event.room_id);
       const name = network?.adapter.displayName ?? dialogue.network;
       await call.reply(dialogue.kind === 'opt-in' ? 'opt-in-declined' : 'opt-out-kept', { network: name });
       return;
@@ -135,7 +146,8 @@ export class Consent {
     network: NetworkPart,
     text: VersionedText,
   ): Promise<void> {
-    const question = await call.replyWith(text.body);
+    const askedAtMs = this.#parts.clock.nowMs();
+    const question = await call.replyWith(text.body, text.sha256);
     const dialogue: Dialogue = {
       kind,
       network: network.adapter.id,
@@ -143,6 +155,7 @@ export class Consent {
       textId: text.id,
       textVersion: text.version,
       textSha256: text.sha256,
+      askedAtMs,
     };
     const { storage } = this.#parts;
     await storage.database.transaction(
@@ -151,10 +164,11 @@ export class Consent {
     );
   }
 
-  async #close(call: CommandCall): Promise<void> {
+  /** Forgets the open question of a room; harmless when there is none. */
+  async close(room: RoomId): Promise<void> {
     const { storage } = this.#parts;
     await storage.database.transaction(
-      async (tx) => await storage.managementRooms.saveDialogue(tx, call.event.room_id, undefined),
+      async (tx) => await storage.managementRooms.saveDialogue(tx, room, undefined),
     );
   }
 

@@ -35,6 +35,16 @@ export function receiptStanzaId(accountSecret: Uint8Array, contact: ContactId, s
   return stanzaId(shortHmac(accountSecret, 'receipt', contact, stanza));
 }
 
+/** One request for a message that could not be decrypted: the same count is the same request. */
+export function retryStanzaId(
+  accountSecret: Uint8Array,
+  contact: ContactId,
+  stanza: string,
+  count: number,
+): StanzaId {
+  return stanzaId(shortHmac(accountSecret, 'retry', contact, stanza, String(count)));
+}
+
 /**
  * Matrix transaction id (client-server API, "Transaction identifiers"). It includes the sending user: Synapse tells
  * requests of one appservice apart by path and transaction id, not by user.

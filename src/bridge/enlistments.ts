@@ -4,26 +4,35 @@ import { type AccountId, accountId } from '../model/ids.ts';
 import type { Enlisted } from '../network/network.ts';
 import type { Account } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
+import type { BotNotices } from './bot-notices.ts';
 import { interopIdHash } from './derived-ids.ts';
+import { REMEMBER_MS } from './housekeeping.ts';
 import { Lanes, type StepResult } from './lanes.ts';
 import type { Links } from './links.ts';
-import type { Notices } from './notices.ts';
 import { type BridgeParts, enlistedAccount, type NetworkPart, networkOf, reasonText } from './parts.ts';
 import { keyNames } from './prekey-keeper.ts';
 
+/** How often a suspended account is looked at when no push says that it changed. */
+const SUSPENDED_LOOK_MS = 60 * 60_000;
+/** A gatekeeper that cannot be reached for so long holds up nobody's deletion here. */
+const LEAVE_WITHOUT_ANSWER_MS = 7 * 24 * 60 * 60_000;
+
+/** How the gatekeeper's side of an opt-out ended. */
+type Unenlisted = Readonly<{ kind: 'done' | 'was-not-enlisted' | 'never-asked' | 'refused'; code: string }>;
+
 /**
- * Carries opt-ins and opt-outs through to the gatekeeper, however long it takes and whatever restarts in between: the
- * account's state (`enlisting`, `leaving`) is the work that is left.
+ * Carries opt-ins and opt-outs through to the gatekeeper, however long it takes and whatever restarts in between, and
+ * watches over suspensions: the account's state is the work that is left.
  */
 export class Enlistments {
   readonly #parts: BridgeParts;
   readonly #links: Links;
-  readonly #notices: Notices;
+  readonly #notices: BotNotices;
   readonly #lanes: Lanes;
   readonly #log: Log;
-  readonly #failures = new Map<AccountId, number>();
+  readonly #failures = new Map<AccountId, Readonly<{ count: number; sinceMs: number }>>();
 
-  constructor(parts: BridgeParts, links: Links, notices: Notices) {
+  constructor(parts: BridgeParts, links: Links, notices: BotNotices) {
     this.#parts = parts;
     this.#links = links;
     this.#notices = notices;
@@ -41,62 +50,77 @@ export class Enlistments {
     this.#lanes.wake(account);
   }
 
+  start(): void {
+    this.#lanes.start();
+  }
+
   async stop(): Promise<void> {
     await this.#lanes.stop();
   }
 
   async #advance(id: AccountId): Promise<StepResult> {
-    const { storage, clock, random } = this.#parts;
+    const { storage } = this.#parts;
     const account = await storage.database.transaction(async (tx) => await storage.accounts.findById(tx, id));
-    if (account === undefined || (account.state !== 'enlisting' && account.state !== 'leaving'))
-      return 'idle';
-    const network = networkOf(this.#parts, account);
+    if (account === undefined || !this.#parts.networks.has(account.network)) return 'idle';
     try {
-      if (account.state === 'enlisting') await this.#enlist(account, network);
-      else await this.#leave(account, network);
+      const result = await this.#step(account, networkOf(this.#parts, account));
       this.#failures.delete(id);
-      // Whoever opted out while the enlistment was under way is taken out now.
-      return account.state === 'enlisting' ? 'more' : 'idle';
+      return result;
     } catch (failure) {
-      const failures = (this.#failures.get(id) ?? 0) + 1;
-      this.#failures.set(id, failures);
-      this.#log.warn(
-        'enlistment not carried through',
-        { account: id, code: codeOf(failure), failures },
-        failure,
-      );
-      if (account.enlistment === undefined && isRefusal(failure)) {
-        await this.#giveUp(account, network, failure);
-        return 'idle';
-      }
-      if (account.state === 'leaving' && failures === 1) await this.#tellWaiting(account, network, failure);
-      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random) };
+      return await this.#afterFailure(account, failure);
     }
   }
 
-  async #enlist(account: Account, network: NetworkPart): Promise<void> {
-    const enlisted = await this.#register(account, network);
-    if (enlisted.state !== 'active' || enlisted.enlistment === undefined) return;
-    this.#log.info('account enlisted', { account: account.id, network: account.network });
-    await this.#links.open(enlisted);
-    await this.#notices.tellUser(account.user, `enlisted ${account.id}`, 'opt-in-done', {
-      network: network.adapter.displayName,
-      interop: enlisted.enlistment.interopId,
-    });
+  async #step(account: Account, network: NetworkPart): Promise<StepResult> {
+    switch (account.state) {
+      case 'enlisting':
+        await this.#register(account, network);
+        // The account is active now, or the user has opted out meanwhile.
+        return 'more';
+      case 'active':
+        await this.#links.open(account.id);
+        return 'idle';
+      case 'suspended':
+        return await this.#lookAtSuspended(account, network);
+      case 'leaving':
+        await this.#leave(account, network);
+        return 'idle';
+      default:
+        return account.state satisfies never;
+    }
   }
 
-  /** Registers the account's device at the gatekeeper: harmless when it is registered. @returns the account as it is then. */
-  async #register(account: Account, network: NetworkPart): Promise<Account> {
+  async #afterFailure(account: Account, failure: unknown): Promise<StepResult> {
+    const { clock, random } = this.#parts;
+    const known = this.#failures.get(account.id);
+    const failures = { count: (known?.count ?? 0) + 1, sinceMs: known?.sinceMs ?? clock.nowMs() };
+    this.#failures.set(account.id, failures);
+    const facts = { account: account.id, state: account.state, failures: failures.count };
+    this.#log.warn('enlistment not carried through', { ...facts, code: codeOf(failure) }, failure);
+    // A commit whose answer was lost has queued its notice all the same.
+    this.#notices.wake(account.user);
+    if (account.state === 'enlisting' && isRefusal(failure)) {
+      await this.#giveUp(account, networkOf(this.#parts, account), failure);
+      return 'idle';
+    }
+    if (account.state === 'leaving' && failures.count === 1) await this.#tellWaiting(account, failure);
+    const asked = failure instanceof BridgeError ? Number(failure.facts.retryAfterMs ?? 0) : 0;
+    return { notBeforeMs: clock.nowMs() + Math.max(asked, backoffMs(failures.count, random)) };
+  }
+
+  /** Registers the account's device at the gatekeeper; harmless when it is registered. */
+  async #register(account: Account, network: NetworkPart): Promise<void> {
     const { storage } = this.#parts;
-    const device = await storage.database.transaction(
-      async (tx) => await network.signal.publicDevice(tx, account),
-    );
+    const device = await storage.database.transaction(async (tx) => {
+      await storage.accounts.saveAsked(tx, account.id);
+      return await network.signal.publicDevice(tx, account);
+    });
     const enlisted = await network.adapter.enlistment.enlist({
       user: account.user,
       termsVersion: network.termsVersion,
       device,
     });
-    return await storage.database.transaction(async (tx) => {
+    await storage.database.transaction(async (tx) => {
       const hash = interopIdHash(await storage.idSecret(tx), account.network, enlisted.interopId);
       await storage.accounts.saveEnlistment(tx, account, toEnlistment(enlisted), hash);
       await network.signal.confirmUploaded(tx, account, [
@@ -104,18 +128,40 @@ export class Enlistments {
         { kind: 'signed', id: device.signedPrekey.id },
         { kind: 'last-resort', id: device.kyberLastResort.id },
       ]);
-      return await storage.accounts.get(tx, account.id);
+      const now = await storage.accounts.get(tx, account.id);
+      if (now.state !== 'active') return;
+      await this.#notices.queue(tx, account.user, `enlisted ${account.id}`, 'opt-in-done', {
+        network: network.adapter.displayName,
+        interop: enlisted.interopId,
+      });
     });
+    this.#notices.wake(account.user);
+    this.#log.info('account enlisted', { account: account.id, network: account.network });
   }
 
   /** The gatekeeper refused for good: nothing of the account is kept, and the user reads why. */
   async #giveUp(account: Account, network: NetworkPart, failure: unknown): Promise<void> {
     const name = network.adapter.displayName;
-    await this.#notices.tellUser(account.user, `not-enlisted ${account.id}`, 'opt-in-failed', {
+    const reason = reasonText(this.#parts.texts, failure, name);
+    await this.#destroy(account, network, `not-enlisted ${account.id}`, 'opt-in-failed', {
       network: name,
-      reason: reasonText(this.#parts.texts, failure, name),
+      reason,
     });
-    await this.#destroy(account, network);
+  }
+
+  async #lookAtSuspended(account: Account, network: NetworkPart): Promise<StepResult> {
+    const { storage, clock } = this.#parts;
+    await this.#links.close(account.id);
+    const own = await storage.database.transaction(async (tx) => await enlistedAccount(tx, network, account));
+    const { state } = await network.adapter.enlistment.self(own);
+    if (state === 'suspended') return { notBeforeMs: clock.nowMs() + SUSPENDED_LOOK_MS };
+    await storage.database.transaction(async (tx) => {
+      await storage.accounts.saveState(tx, account.id, 'active');
+      const key = `resumed ${account.id} ${clock.nowMs()}`;
+      await this.#notices.queue(tx, account.user, key, 'resumed', { network: network.adapter.displayName });
+    });
+    this.#notices.wake(account.user);
+    return 'more';
   }
 
   async #leave(account: Account, network: NetworkPart): Promise<void> {
@@ -124,23 +170,36 @@ export class Enlistments {
     const unenlisted = await this.#unenlist(account, network);
     const at = new Date(clock.nowMs()).toISOString();
     const rooms = await this.#leaveRooms(account);
-    await this.#destroy(account, network);
-    this.#log.info('account destroyed', { account: account.id, network: account.network });
-    await this.#notices.tellUser(account.user, `left ${account.id}`, 'opt-out-done', {
+    await this.#destroy(account, network, `left ${account.id}`, 'opt-out-done', {
       network: network.adapter.displayName,
-      unenlisted,
+      unenlisted: unenlisted.kind,
+      code: unenlisted.code,
       at,
       rooms,
+      days: REMEMBER_MS / (24 * 60 * 60_000),
     });
+    this.#log.info('account destroyed', { account: account.id, network: account.network });
   }
 
-  async #unenlist(account: Account, network: NetworkPart): Promise<'done' | 'was-not-enlisted'> {
-    // The answer to an enlistment may have been lost: asking again tells the ids, which the withdrawal needs.
-    const known = account.enlistment === undefined ? await this.#register(account, network) : account;
-    const own = await this.#parts.storage.database.transaction(
-      async (tx) => await enlistedAccount(tx, network, known),
-    );
-    return await network.adapter.enlistment.unenlist(own);
+  /** Ends the account at the gatekeeper. What it refuses for good does not keep the user's keys alive here. */
+  async #unenlist(account: Account, network: NetworkPart): Promise<Unenlisted> {
+    const { storage, clock } = this.#parts;
+    if (account.askedAtMs === undefined) return { kind: 'never-asked', code: '' };
+    try {
+      if (account.enlistment === undefined) {
+        // The answer to the enlistment was lost: asking again tells the ids, which the withdrawal needs.
+        await this.#register(account, network);
+      }
+      const own = await storage.database.transaction(
+        async (tx) => await enlistedAccount(tx, network, await storage.accounts.get(tx, account.id)),
+      );
+      return { kind: await network.adapter.enlistment.unenlist(own), code: '' };
+    } catch (failure) {
+      const waitedMs = clock.nowMs() - (this.#failures.get(account.id)?.sinceMs ?? clock.nowMs());
+      if (!isRefusal(failure) && waitedMs < LEAVE_WITHOUT_ANSWER_MS) throw failure;
+      this.#log.warn('gatekeeper did not confirm an opt-out', { account: account.id }, failure);
+      return { kind: 'refused', code: codeOf(failure) };
+    }
   }
 
   /** The ghost and the bot go; the room and what was said in it stay with the user. */
@@ -152,31 +211,48 @@ export class Enlistments {
     let left = 0;
     for (const { room, contact } of portals) {
       if (room === undefined) continue;
-      await matrix.leave({ room, as: matrix.ghostUserId(account.network, contact) });
-      await matrix.leave({ room, as: matrix.botUserId });
+      for (const as of [matrix.ghostUserId(account.network, contact), matrix.botUserId]) {
+        await matrix.leave({ room, as }).catch((failure: unknown) => {
+          // A room that is gone, or has thrown us out, is left.
+          if (!isRefusal(failure)) throw failure;
+        });
+      }
       left += 1;
     }
     return left;
   }
 
-  async #destroy(account: Account, network: NetworkPart): Promise<void> {
+  /** One transaction: all rows, the key, and the notice that says so. */
+  async #destroy(
+    account: Account,
+    network: NetworkPart,
+    key: string,
+    text: string,
+    args: Readonly<Record<string, string | number>>,
+  ): Promise<void> {
     const { storage } = this.#parts;
     await storage.database.transaction(async (tx) => {
       await network.signal.deleteAll(tx, account);
       await storage.networkInbox.deleteOfAccount(tx, account.id);
       await storage.outbox.deleteOfAccount(tx, account.id);
       await storage.streams.delete(tx, account.id);
+      await storage.fates.deleteOfAccount(tx, account.id);
+      await storage.sentMessages.deleteOfAccount(tx, account.id);
+      await storage.missingMessages.deleteOfAccount(tx, account.id);
       await storage.matrixInbox.settleSealedWith(tx, account.dataKey, 'storage/dataKeyDestroyed');
       await storage.portals.deleteOfAccount(tx, account.id);
       await storage.accounts.delete(tx, account);
+      await storage.ghosts.deleteUnused(tx);
+      await this.#notices.queue(tx, account.user, key, text, args);
     });
+    this.#notices.wake(account.user);
   }
 
-  async #tellWaiting(account: Account, network: NetworkPart, failure: unknown): Promise<void> {
-    const name = network.adapter.displayName;
-    await this.#notices.tellUser(account.user, `leaving ${account.id}`, 'opt-out-waiting', {
-      network: name,
-      reason: reasonText(this.#parts.texts, failure, name),
+  async #tellWaiting(account: Account, failure: unknown): Promise<void> {
+    const network = networkOf(this.#parts, account).adapter.displayName;
+    await this.#notices.tell(account.user, `leaving ${account.id}`, 'opt-out-waiting', {
+      network,
+      reason: reasonText(this.#parts.texts, failure, network),
     });
   }
 }

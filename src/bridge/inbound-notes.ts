@@ -1,19 +1,23 @@
 import type { BridgeError } from '../model/errors.ts';
-import type { ContactId } from '../model/ids.ts';
+import type { ContactId, EventId, RoomId } from '../model/ids.ts';
 import type { InboundSignal } from '../network/network.ts';
-import type { Account, MessageRecord, WaitingStanza } from '../storage/storage.ts';
+import type { Account, Tx, WaitingStanza } from '../storage/storage.ts';
+import type { FateReports } from './fate-reports.ts';
 import type { Notices } from './notices.ts';
-import { type BridgeParts, networkOf, reasonText } from './parts.ts';
+import { type BridgeParts, reasonOf } from './parts.ts';
 import type { PortalRooms } from './portal-rooms.ts';
+import { firstStanzaOf } from './retry-ids.ts';
 
 /** What a stanza tells about a message, rather than being one: each is made visible where it matters, and settled. */
 export class InboundNotes {
   readonly #parts: BridgeParts;
   readonly #portals: PortalRooms;
   readonly #notices: Notices;
+  readonly #fates: FateReports;
 
-  constructor(parts: BridgeParts, portals: PortalRooms, notices: Notices) {
+  constructor(parts: BridgeParts, portals: PortalRooms, notices: Notices, fates: FateReports) {
     this.#parts = parts;
+    this.#fates = fates;
     this.#portals = portals;
     this.#notices = notices;
   }
@@ -40,45 +44,66 @@ export class InboundNotes {
     receipt: Extract<InboundSignal, { kind: 'receipt' }>,
   ): Promise<void> {
     const { storage, metrics } = this.#parts;
-    const fresh = await storage.database.transaction(async (tx) => {
+    const room = await storage.database.transaction(async (tx) => {
       const portal = await storage.portals.find(tx, account.id, receipt.sender);
-      const record =
-        portal && (await storage.messages.findByStanza(tx, portal.id, 'outbound', receipt.stanzaId));
+      const stanza = firstStanzaOf(receipt.stanzaId);
+      const record = portal && (await storage.messages.findByStanza(tx, portal.id, 'outbound', stanza));
       await storage.networkInbox.settle(tx, row.seq);
-      return record !== undefined && (await storage.messages.saveDelivered(tx, record));
+      if (record === undefined || portal?.room === undefined) return undefined;
+      if (!(await storage.messages.saveDelivered(tx, record))) return undefined;
+      const { event } = record;
+      await storage.fates.save(tx, { event, room: portal.room, account: account.id, state: 'delivered' });
+      return portal.room;
     });
-    if (fresh) metrics.message({ network: account.network, leg: 'outbound', outcome: 'delivered' });
+    if (room === undefined) return;
+    this.#fates.wake(room);
+    metrics.message({ network: account.network, leg: 'outbound', outcome: 'delivered' });
   }
 
-  /** Our message came back: its sender is told in the room. */
+  /** Our message came back, from the contact or from the server itself: its sender is told in the room. */
   async bounced(
     account: Account,
     row: WaitingStanza,
     bounce: Extract<InboundSignal, { kind: 'bounce' }>,
   ): Promise<void> {
-    const { texts, metrics } = this.#parts;
-    const record = bounce.contact && (await this.#outboundMessage(account, bounce.contact, bounce.stanzaId));
-    if (record !== undefined) {
-      const { portal, message } = record;
-      const reason = texts.say('reason-bounced', {
-        network: networkOf(this.#parts, account).adapter.displayName,
-        condition: bounce.condition,
+    const { storage } = this.#parts;
+    const room = await storage.database.transaction(async (tx) => {
+      await storage.networkInbox.settle(tx, row.seq);
+      const found = await this.#findBounced(tx, account, bounce);
+      if (found === undefined) return undefined;
+      await storage.fates.save(tx, {
+        event: found.event,
+        room: found.room,
+        account: account.id,
+        state: 'failed',
+        errorCode: 'bridge/bounced',
+        reason: 'reason-bounced',
+        reasonArgs: { condition: bounce.condition },
       });
-      const event = { event_id: message.event, room_id: portal, sender: account.user };
-      await this.#notices.notBridged(event, reason);
-      metrics.message({ network: account.network, leg: 'outbound', outcome: 'bounced' });
-    }
-    await this.#settle(row);
+      return found.room;
+    });
+    if (room === undefined) return;
+    this.#fates.wake(room);
+    this.#parts.metrics.message({ network: account.network, leg: 'outbound', outcome: 'bounced' });
   }
 
   /** A stanza of ours can never be sent: it leaves the outbox, and if it carried a message, its sender is told. */
   async rejected(account: Account, rowId: string, reason: BridgeError): Promise<void> {
     const { storage, texts, metrics } = this.#parts;
-    const carried = await storage.database.transaction(async (tx) => await storage.outbox.fail(tx, rowId));
-    if (carried === undefined) return;
-    const network = networkOf(this.#parts, account).adapter.displayName;
-    const event = { event_id: carried.event, room_id: carried.room, sender: account.user };
-    await this.#notices.notBridged(event, reasonText(texts, reason, network), reason.arrived === 'no');
+    const room = await storage.database.transaction(async (tx) => {
+      const carried = await storage.outbox.fail(tx, rowId);
+      if (carried === undefined) return undefined;
+      await storage.fates.save(tx, {
+        ...carried,
+        account: account.id,
+        state: reason.arrived === 'no' ? 'failed' : 'maybe-failed',
+        errorCode: reason.code,
+        reason: reasonOf(texts, reason),
+      });
+      return carried.room;
+    });
+    if (room === undefined) return;
+    this.#fates.wake(room);
     metrics.message({ network: account.network, leg: 'outbound', outcome: 'rejected' });
   }
 
@@ -98,19 +123,20 @@ export class InboundNotes {
     await this.#settle(row);
   }
 
-  async #outboundMessage(account: Account, contact: ContactId, stanza: string) {
+  async #findBounced(
+    tx: Tx,
+    account: Account,
+    bounce: Extract<InboundSignal, { kind: 'bounce' }>,
+  ): Promise<{ event: EventId; room: RoomId } | undefined> {
     const { storage } = this.#parts;
-    return await storage.database.transaction(async (tx) => {
-      const portal = await storage.portals.find(tx, account.id, contact);
-      if (portal?.room === undefined) return undefined;
-      const message: MessageRecord | undefined = await storage.messages.findByStanza(
-        tx,
-        portal.id,
-        'outbound',
-        stanza,
-      );
-      return message === undefined ? undefined : { portal: portal.room, message };
-    });
+    const stanza = firstStanzaOf(bounce.stanzaId);
+    const message = await storage.messages.findOutboundOfAccount(tx, account.id, stanza);
+    if (message === undefined) return undefined;
+    const portals = await storage.portals.listOfAccount(tx, account.id);
+    const portal = portals.find(({ id }) => id === message.portal);
+    // Only the one it was sent to, or the server, can say that it came back.
+    if (portal?.room === undefined || (bounce.contact ?? portal.contact) !== portal.contact) return undefined;
+    return { event: message.event, room: portal.room };
   }
 
   async #settle(row: WaitingStanza, errorCode?: string): Promise<void> {

@@ -4,9 +4,10 @@
  * row, journal wiped and receipt queued are one transaction.
  */
 
+import type { SendWish } from '../matrix/matrix.ts';
 import type { Log } from '../model/ambient.ts';
 import type { ChatEvent } from '../model/chat-event.ts';
-import { codeOf, hasCode } from '../model/errors.ts';
+import { hasCode } from '../model/errors.ts';
 import { contactId, type EventId } from '../model/ids.ts';
 import type { InboundSignal } from '../network/network.ts';
 import type { Account, WaitingStanza } from '../storage/storage.ts';
@@ -14,9 +15,11 @@ import { matrixTxnId, receiptStanzaId } from './derived-ids.ts';
 import type { InboundNotes } from './inbound-notes.ts';
 import { type Journal, parseJournal, writeJournal } from './journal.ts';
 import type { Links } from './links.ts';
+import { type MissingMessages, type Placeholder, replacing } from './missing-messages.ts';
 import { type BridgeParts, enlistedAccount, type NetworkPart, networkOf, signalAccount } from './parts.ts';
 import type { PortalRooms, ReadyPortal } from './portal-rooms.ts';
 import type { PrekeyKeeper } from './prekey-keeper.ts';
+import type { RetryRequests } from './retry-requests.ts';
 
 type Envelope = Extract<InboundSignal, { kind: 'envelope' }>;
 
@@ -26,6 +29,8 @@ export class Inbound {
   readonly #portals: PortalRooms;
   readonly #notes: InboundNotes;
   readonly #prekeys: PrekeyKeeper;
+  readonly #missing: MissingMessages;
+  readonly #retryRequests: RetryRequests;
   readonly #log: Log;
 
   constructor(deps: {
@@ -34,12 +39,16 @@ export class Inbound {
     portals: PortalRooms;
     notes: InboundNotes;
     prekeys: PrekeyKeeper;
+    missing: MissingMessages;
+    retryRequests: RetryRequests;
   }) {
     this.#parts = deps.parts;
     this.#links = deps.links;
     this.#portals = deps.portals;
     this.#notes = deps.notes;
     this.#prekeys = deps.prekeys;
+    this.#missing = deps.missing;
+    this.#retryRequests = deps.retryRequests;
     this.#log = deps.parts.log.child({ part: 'inbound' });
   }
 
@@ -91,9 +100,7 @@ export class Inbound {
         await this.#settle(row);
         return;
       case 'retry-request':
-        // Answered from the kept plaintext once there is one (docs/roadmap.md).
-        this.#log.warn('retry request not answered', { account: account.id, stanza: signal.stanzaId });
-        await this.#settle(row, 'bridge/retryNotKept');
+        await this.#retryRequests.answer(account, row, signal);
         return;
       case 'ignored':
         this.#log.debug('stanza ignored', { account: account.id, why: signal.why });
@@ -117,6 +124,7 @@ export class Inbound {
         const plaintext = await session.decrypt(envelope.enc);
         const journal = writeJournal(envelope, plaintext);
         plaintext.fill(0);
+        // crash point: inbound-decrypted
         await storage.networkInbox.journal(session.tx, account, row, journal);
         journal.fill(0);
       });
@@ -127,12 +135,7 @@ export class Inbound {
         return;
       }
       if (hasCode(failure, 'signal/undecryptable') || hasCode(failure, 'signal/badMessage')) {
-        this.#log.warn(
-          'message cannot be decrypted',
-          { account: account.id, stanza: envelope.stanzaId },
-          failure,
-        );
-        await this.#notes.unreadable(account, row, envelope.sender, codeOf(failure));
+        await this.#missing.askAgain(account, row, envelope, failure);
         return;
       }
       throw failure;
@@ -150,16 +153,20 @@ export class Inbound {
       await this.#notes.unreadable(account, row, sender, failure.code);
       return;
     }
+    // crash point: inbound-journalled
     const portal = await this.#portals.ensure(account, sender);
     const known = await this.#parts.storage.database.transaction(
       async (tx) => await this.#parts.storage.messages.find(tx, portal.id, 'inbound', chat.id),
     );
     if (known === undefined) {
-      const event = await this.#sendToRoom(account, portal, chat, network);
-      await this.#settleDelivered({ account, row, journal, portal, chat, event, network });
+      const placeholder = await this.#missing.findPlaceholder(account, sender, journal.stanzaId);
+      const event = await this.#sendToRoom(account, portal, chat, network, placeholder);
+      // crash point: inbound-sent-to-room
+      await this.#settleDelivered({ account, row, journal, portal, chat, event, network, placeholder });
     } else {
       await this.#settle(row);
     }
+    // crash point: inbound-settled
     this.#links.wake(account.id);
   }
 
@@ -169,6 +176,7 @@ export class Inbound {
     portal: ReadyPortal,
     chat: ChatEvent,
     network: NetworkPart,
+    placeholder: Placeholder | undefined,
   ): Promise<EventId> {
     const { storage, matrix, texts } = this.#parts;
     const contact = portal.contact.slice(0, portal.contact.indexOf('@'));
@@ -184,11 +192,13 @@ export class Inbound {
     const parts = matrix.toEventContents(shown, note);
     let first: EventId | undefined;
     for (const [index, content] of parts.entries()) {
-      const sent = await matrix.send({
+      // A late copy takes the place that was kept for it.
+      const replaces = index === 0 ? placeholder?.event : undefined;
+      const sent = await this.#send(portal, {
         room: portal.room,
         as: portal.ghost,
         type: 'm.room.message',
-        content,
+        content: replaces === undefined ? content : replacing(replaces, content),
         txnId: matrixTxnId(
           secret,
           portal.ghost,
@@ -199,13 +209,24 @@ export class Inbound {
           String(index),
         ),
       });
-      first ??= sent;
+      first ??= replaces ?? sent;
     }
     return first as EventId;
   }
 
+  async #send(portal: ReadyPortal, wish: SendWish): Promise<EventId> {
+    try {
+      return await this.#parts.matrix.send(wish);
+    } catch (failure) {
+      if (hasCode(failure, 'matrix/forbidden') || hasCode(failure, 'matrix/notFound')) {
+        await this.#portals.repair(portal);
+      }
+      throw failure;
+    }
+  }
+
   async #settleDelivered(step: DeliveredStep): Promise<void> {
-    const { account, row, journal, portal, chat, event, network } = step;
+    const { account, row, journal, portal, chat, event, network, placeholder } = step;
     const { storage, clock, metrics } = this.#parts;
     await storage.database.transaction(async (tx) => {
       await storage.messages.insert(tx, {
@@ -227,6 +248,7 @@ export class Inbound {
         });
         await storage.outbox.insert(tx, account, { stanza: id, xml });
       }
+      await placeholder?.settle(tx);
       await storage.networkInbox.settle(tx, row.seq);
     });
     const seconds = (clock.nowMs() - row.receivedAtMs) / 1_000;
@@ -249,4 +271,5 @@ type DeliveredStep = Readonly<{
   chat: ChatEvent;
   event: EventId;
   network: NetworkPart;
+  placeholder: Placeholder | undefined;
 }>;

@@ -1,6 +1,5 @@
 import type { MatrixSide, RoomEvent, TransactionSink } from '../matrix/matrix.ts';
-import type { RoomId } from '../model/ids.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { RoomLane, Storage } from '../storage/storage.ts';
 
 /**
  * Takes in what the homeserver pushes: events of people go to the inbox in one transaction, and the homeserver is
@@ -10,7 +9,7 @@ export function createIntake(deps: {
   storage: Storage;
   matrix: Pick<MatrixSide, 'botUserId' | 'parseGhost'>;
   /** These rooms have something new. */
-  onStored: (rooms: readonly RoomId[]) => void;
+  onStored: (rooms: readonly RoomLane[]) => void;
 }): TransactionSink {
   return {
     store: async (transaction) => {
@@ -21,6 +20,7 @@ export function createIntake(deps: {
       const rooms = await deps.storage.database.transaction(
         async (tx) => await deps.storage.matrixInbox.insert(tx, transaction.txnId, foreign.map(toArrived)),
       );
+      // crash point: intake-stored
       if (rooms.length > 0) deps.onStored(rooms);
     },
   };

@@ -20,6 +20,7 @@ export class Lanes {
   readonly #clock: Clock;
   readonly #log: Log;
   #running = 0;
+  #started = false;
   #stopped = false;
   #whenDrained: (() => void) | undefined;
 
@@ -48,6 +49,12 @@ export class Lanes {
     this.#pump();
   }
 
+  /** Begins to work; what was woken before is taken up now. */
+  start(): void {
+    this.#started = true;
+    this.#pump();
+  }
+
   /** Takes no new step; resolves when those under way have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -60,7 +67,7 @@ export class Lanes {
   }
 
   #pump(): void {
-    while (this.#running < this.#concurrency) {
+    while (this.#started && this.#running < this.#concurrency) {
       const name = this.#ready.shift();
       const lane = name === undefined ? undefined : this.#lanes.get(name);
       if (name === undefined) return;

@@ -1,13 +1,14 @@
 import type { Log } from '../model/ambient.ts';
 import type { BridgeError } from '../model/errors.ts';
+import type { RoomId } from '../model/ids.ts';
 import type { LinkStore } from '../network/network.ts';
 import type { Account, ArrivedStanza, Storage } from '../storage/storage.ts';
 
 type InboundStanza = Parameters<LinkStore['storeInbound']>[0][number];
 
 /**
- * One account's inbox and outbox as its link sees them. Stanzas and the count of XEP-0198 go into one transaction: what
- * is acknowledged is stored, and what is stored is counted.
+ * One account's inbox and outbox as its link sees them. Stanzas, the count of XEP-0198 and the archive id of XEP-0313 go
+ * into one transaction: what is acknowledged is stored, and what is stored is neither sent nor asked for again.
  */
 export function createLinkStore(deps: {
   storage: Storage;
@@ -15,15 +16,18 @@ export function createLinkStore(deps: {
   log: Log;
   /** A row left the outbox for good without having been sent. */
   onRejected: (rowId: string, reason: BridgeError) => Promise<void>;
+  /** The server has messages of these rooms. */
+  onSent: (rooms: readonly RoomId[]) => void;
 }): LinkStore {
   const { account } = deps;
-  const { database, streams, networkInbox, outbox } = deps.storage;
+  const { database, fates, streams, networkInbox, outbox } = deps.storage;
   return {
     load: async () =>
       await database.transaction(async (tx) => {
         const found = await streams.find(tx, account);
         if (found?.smId === undefined) return undefined;
-        return { smId: found.smId, boundJid: found.boundJid, handled: found.handled, sent: found.sent };
+        const { boundJid, handled, sent, isCaughtUp } = found;
+        return { smId: found.smId, boundJid, handled, sent, isCaughtUp };
       }),
     begin: async (session) => {
       await database.transaction(async (tx) => {
@@ -31,12 +35,17 @@ export function createLinkStore(deps: {
         await outbox.forgetNumbers(tx, account.id);
       });
     },
-    storeInbound: async (stanzas, handled) => {
+    storeInbound: async (stanzas, handled, archiveId) => {
       await database.transaction(async (tx) => {
         await networkInbox.insert(tx, account, stanzas.map(toArrived));
-        const archiveId = stanzas.findLast((stanza) => stanza.archiveId !== undefined)?.archiveId;
         await streams.saveHandled(tx, account.id, handled, archiveId);
       });
+      // crash point: stanzas-stored
+    },
+    findArchiveId: async () =>
+      await database.transaction(async (tx) => (await streams.find(tx, account))?.archiveId),
+    markCaughtUp: async () => {
+      await database.transaction(async (tx) => await streams.saveCaughtUp(tx, account.id));
     },
     nextOutbound: async (limit) =>
       await database.transaction(async (tx) => await outbox.listUnnumbered(tx, account, limit)),
@@ -47,9 +56,17 @@ export function createLinkStore(deps: {
         await outbox.saveNumbers(tx, rows);
         await streams.saveSent(tx, account.id, last.number);
       });
+      // crash point: stanzas-numbered
     },
     markAcked: async (upTo) => {
-      await database.transaction(async (tx) => await outbox.settleUpTo(tx, account.id, upTo));
+      // crash point: stanzas-acknowledged
+      const sent = await database.transaction(async (tx) => {
+        const settled = await outbox.settleUpTo(tx, account.id, upTo);
+        for (const carried of settled)
+          await fates.save(tx, { ...carried, account: account.id, state: 'sent' });
+        return settled;
+      });
+      if (sent.length > 0) deps.onSent([...new Set(sent.map(({ room }) => room))]);
     },
     listUnacked: async () => await database.transaction(async (tx) => await outbox.listNumbered(tx, account)),
     reject: async (rowId, reason) => {
@@ -63,6 +80,7 @@ function toArrived(stanza: InboundStanza): ArrivedStanza {
   return {
     lane: bareJid(stanza.from),
     id: stanza.id,
+    archiveId: stanza.archiveId,
     isError: /^<message\b[^>]*\stype=(["'])error\1/.test(stanza.xml),
     stanza: { from: stanza.from, xml: stanza.xml, delayedAtMs: stanza.delayedAtMs },
   };

@@ -1,6 +1,6 @@
 import type { Log } from '../model/ambient.ts';
 import type { BridgeError } from '../model/errors.ts';
-import type { AccountId, NetworkId } from '../model/ids.ts';
+import type { AccountId, NetworkId, RoomId } from '../model/ids.ts';
 import type { Link, LinkStatus } from '../network/network.ts';
 import type { Account } from '../storage/storage.ts';
 import { createLinkStore } from './link-store.ts';
@@ -17,6 +17,10 @@ export interface LinkListener {
   online(account: AccountId): void;
   /** A stanza cannot be sent, ever. */
   rejected(account: Account, rowId: string, reason: BridgeError): Promise<void>;
+  /** Messages of these rooms have reached the network's server. */
+  sent(rooms: readonly RoomId[]): void;
+  /** The link will not try again by itself. */
+  givenUp(account: Account, reason: BridgeError): void;
 }
 
 /** The links of all active accounts: opened, kept, closed. */
@@ -38,36 +42,54 @@ export class Links {
   }
 
   /** Opens the links of these accounts, paced. Resolves when all have been started, not when they are online. */
-  async openAll(accounts: readonly Account[]): Promise<void> {
+  async openAll(accounts: readonly AccountId[], signal?: AbortSignal): Promise<void> {
+    const stopping =
+      signal === undefined ? this.#stopping.signal : AbortSignal.any([this.#stopping.signal, signal]);
     for (const account of accounts) {
-      if (this.#stopping.signal.aborted) return;
-      await this.open(account);
+      if (stopping.aborted) return;
+      try {
+        await this.open(account);
+      } catch (failure) {
+        // One account's trouble is its own.
+        this.#log.error('link not opened', { account }, failure);
+      }
       const pauseMs = PACE_MS * 2 * this.#parts.random.fraction();
-      await this.#parts.clock.sleep(pauseMs, this.#stopping.signal).catch(() => {
+      await this.#parts.clock.sleep(pauseMs, stopping).catch(() => {
         /* stopping: the loop sees it */
       });
     }
   }
 
-  /** Opens the link of an active account; harmless when it is open. */
-  async open(account: Account): Promise<void> {
-    if (this.#links.has(account.id)) return;
-    const network = networkOf(this.#parts, account);
-    const enlisted = await this.#parts.storage.database.transaction(
-      async (tx) => await enlistedAccount(tx, network, account),
-    );
-    if (this.#links.has(account.id) || this.#stopping.signal.aborted) return;
+  /** Opens the link of an account, if it is active; wakes one that had given up; harmless when it runs. */
+  async open(id: AccountId): Promise<void> {
+    const open = this.#links.get(id);
+    if (open !== undefined) {
+      if (open.link.status.kind === 'stopped') open.link.start();
+      return;
+    }
+    const { storage } = this.#parts;
+    const found = await storage.database.transaction(async (tx) => {
+      const account = await storage.accounts.findById(tx, id);
+      if (account?.state !== 'active') return undefined;
+      const network = networkOf(this.#parts, account);
+      return { account, network, enlisted: await enlistedAccount(tx, network, account) };
+    });
+    if (found === undefined || this.#links.has(id) || this.#stopping.signal.aborted) return;
+    const { account, network, enlisted } = found;
     const log = this.#log.child({ account: account.id, network: account.network });
     const link = network.adapter.openLink(enlisted, {
       store: createLinkStore({
-        storage: this.#parts.storage,
+        storage,
         account,
         log,
         onRejected: async (rowId, reason) => await this.#listener?.rejected(account, rowId, reason),
+        onSent: (rooms) => this.#listener?.sent(rooms),
       }),
       onStatus: (status) => {
         logStatus(log, status);
         if (status.kind === 'online') this.#listener?.online(account.id);
+        if (status.kind === 'stopped' && status.reason !== undefined)
+          this.#listener?.givenUp(account, status.reason);
       },
       onStored: () => this.#listener?.stored(account.id),
     });

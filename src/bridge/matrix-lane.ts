@@ -1,54 +1,91 @@
 /** What happens with one event of a room: to the outbox if the room is a portal, to the commands if it is the bot's. */
 import type { RoomEvent } from '../matrix/matrix.ts';
 import type { Log } from '../model/ambient.ts';
-import { BridgeError, codeOf } from '../model/errors.ts';
+import { BridgeError, codeOf, hasCode } from '../model/errors.ts';
 import { type RoomId, roomId } from '../model/ids.ts';
-import type { Account, Portal, Tx, WaitingEvent } from '../storage/storage.ts';
+import type { Account, Portal, Storage, Tx, WaitingEvent } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
 import type { BotChat } from './bot-chat.ts';
+import type { FateReports } from './fate-reports.ts';
 import type { StepResult } from './lanes.ts';
 import type { Notices } from './notices.ts';
 import type { Outbound } from './outbound.ts';
-import { type BridgeParts, networkOf, reasonText } from './parts.ts';
+import { type BridgeParts, reasonOf, reasonText } from './parts.ts';
 
 /** After so many attempts that failed with something we do not understand, the event is given up visibly. */
 const MOST_UNEXPECTED = 5;
+const MOST_UNSOUND = 3;
+/** After so many attempts an event that is no message is given up: a command is repeated by its person. */
+const MOST_ATTEMPTS = 8;
+/** A message that waits for longer is told to be waiting. */
+const LATE_MS = 60_000;
 
 export class MatrixLane {
   readonly #parts: BridgeParts;
   readonly #outbound: Outbound;
   readonly #chat: BotChat;
   readonly #notices: Notices;
+  readonly #fates: FateReports;
   readonly #log: Log;
 
-  constructor(deps: { parts: BridgeParts; outbound: Outbound; chat: BotChat; notices: Notices }) {
+  constructor(deps: {
+    parts: BridgeParts;
+    outbound: Outbound;
+    chat: BotChat;
+    notices: Notices;
+    fates: FateReports;
+  }) {
     this.#parts = deps.parts;
     this.#outbound = deps.outbound;
     this.#chat = deps.chat;
     this.#notices = deps.notices;
+    this.#fates = deps.fates;
     this.#log = deps.parts.log.child({ part: 'matrix-lane' });
   }
 
   /** Takes the room's oldest event one step on. */
   async step(lane: string): Promise<StepResult> {
-    const { storage, clock } = this.#parts;
+    const { clock } = this.#parts;
     const room = roomId(lane);
-    const row = await storage.database.transaction(
-      async (tx) => await storage.matrixInbox.findNext(tx, room),
-    );
-    if (row === undefined) return 'idle';
+    const found = await this.#find(room);
+    if (found === undefined) return 'idle';
+    if (found === 'unreadable') return 'more';
+    const { row, conversation } = found;
     if (row.notBeforeMs > clock.nowMs()) return { notBeforeMs: row.notBeforeMs };
     const event = this.#read(row);
     if (event === undefined) {
       await this.#settle(row, 'bridge/badEvent');
       return 'more';
     }
-    const conversation = await this.#findConversation(room);
     try {
       await this.#handle(event, row, conversation);
       return 'more';
     } catch (failure) {
       return await this.#afterFailure(event, row, conversation, failure);
+    }
+  }
+
+  /** The oldest event with its conversation. One that cannot be opened any more is settled: it would block all others. */
+  async #find(
+    room: RoomId,
+  ): Promise<{ row: WaitingEvent; conversation: Conversation | undefined } | 'unreadable' | undefined> {
+    const { storage } = this.#parts;
+    try {
+      return await storage.database.transaction(async (tx) => {
+        const row = await storage.matrixInbox.findNext(tx, room);
+        if (row === undefined) return undefined;
+        const portal = await storage.portals.findByRoom(tx, room);
+        const account = portal && (await storage.accounts.findById(tx, portal.account));
+        return { row, conversation: portal && account && { portal, account } };
+      });
+    } catch (failure) {
+      if (!isUnreadable(failure)) throw failure;
+      this.#parts.metrics.error(failure.code);
+      const event = await storage.database.transaction(
+        async (tx) => await storage.matrixInbox.settleUnreadable(tx, room, failure.code),
+      );
+      this.#log.error('stored event cannot be opened', { event }, failure);
+      return 'unreadable';
     }
   }
 
@@ -61,26 +98,21 @@ export class MatrixLane {
     }
   }
 
-  async #findConversation(room: RoomId): Promise<Conversation | undefined> {
-    const { storage } = this.#parts;
-    return await storage.database.transaction(async (tx) => {
-      const portal = await storage.portals.findByRoom(tx, room);
-      return portal && { portal, account: await storage.accounts.get(tx, portal.account) };
-    });
-  }
-
   async #handle(event: RoomEvent, row: WaitingEvent, conversation: Conversation | undefined): Promise<void> {
     const settler = this.#settler(row);
-    const isCommand = await this.#chat.handle(event, conversation, settler.settle);
+    const isCommand = await this.#chat.handle(event, row, conversation, settler.settle);
     if (!isCommand && conversation !== undefined) {
-      const result = await this.#outbound.bridge(conversation.portal, conversation.account, event, row);
+      const { portal, account } = conversation;
+      const result = await this.#outbound.bridge(portal, account, event, row);
       if (result.kind === 'queued') {
-        this.#count(conversation.account, 'queued', row);
+        this.#count(account, 'queued', row);
         return;
       }
       if (result.kind === 'refused') {
-        await this.#notices.notBridged(event, result.reason);
-        this.#count(conversation.account, 'refused', row);
+        const { reason, args } = result;
+        await this.#fail(event, row, conversation, { state: 'failed', reason, reasonArgs: args });
+        this.#count(account, 'refused', row);
+        return;
       }
     }
     if (!settler.isSettled()) await this.#settle(row);
@@ -92,35 +124,97 @@ export class MatrixLane {
     conversation: Conversation | undefined,
     failure: unknown,
   ): Promise<StepResult> {
+    // Another process settled it in the meantime: whatever was to be done is done.
+    if (hasCode(failure, 'storage/rowMissing')) return 'more';
     const attempts = row.attempts + 1;
     this.#parts.metrics.error(codeOf(failure));
     this.#log.warn('event not handled', { event: row.event, code: codeOf(failure), attempts }, failure);
-    if (this.#mayHelpLater(row, failure)) return await this.#delay(row, failure);
+    if (this.#mayHelpLater(row, failure)) return await this.#delay(event, row, conversation, failure);
+    if (conversation === undefined) return await this.#tellInChat(event, row, failure);
+    const certain = !(failure instanceof BridgeError) || failure.arrived === 'no';
+    await this.#fail(event, row, conversation, {
+      state: certain ? 'failed' : 'maybe-failed',
+      errorCode: codeOf(failure),
+      reason: reasonOf(this.#parts.texts, failure),
+    });
+    this.#count(conversation.account, 'failed', row);
+    return 'more';
+  }
+
+  /** The event is given up: settled and, in the same transaction, its sender is going to be told. */
+  async #fail(
+    event: RoomEvent,
+    row: WaitingEvent,
+    { account }: Conversation,
+    fate: Pick<Parameters<Storage['fates']['save']>[1], 'state' | 'errorCode' | 'reason' | 'reasonArgs'>,
+  ): Promise<void> {
+    const { storage } = this.#parts;
+    await storage.database.transaction(async (tx) => {
+      await storage.fates.save(tx, {
+        event: event.event_id,
+        room: event.room_id,
+        account: account.id,
+        ...fate,
+      });
+      await storage.matrixInbox.settle(tx, row.seq, fate.errorCode ?? 'bridge/refused');
+    });
+    this.#fates.wake(event.room_id);
+  }
+
+  /** A command or an invitation failed: said at once, since the person waits; where nobody listens, given up. */
+  async #tellInChat(event: RoomEvent, row: WaitingEvent, failure: unknown): Promise<StepResult> {
+    const { texts } = this.#parts;
+    const reason = texts.say('command-failed', { reason: reasonText(texts, failure, '') });
     try {
-      const network = conversation && networkOf(this.#parts, conversation.account).adapter.displayName;
-      const certain = !(failure instanceof BridgeError) || failure.arrived === 'no';
-      await this.#notices.notBridged(event, reasonText(this.#parts.texts, failure, network ?? ''), certain);
-      await this.#settle(row, codeOf(failure));
-      if (conversation !== undefined) this.#count(conversation.account, 'failed', row);
-      return 'more';
+      await this.#notices.say(event.room_id, `failed ${event.event_id}`, reason, { replyTo: event.event_id });
     } catch (noticeFailure) {
-      // A failure that nobody can be told of yet stays in the queue.
-      return await this.#delay(row, noticeFailure);
+      if (
+        noticeFailure instanceof BridgeError &&
+        noticeFailure.retry === 'later' &&
+        row.attempts < MOST_ATTEMPTS
+      ) {
+        return await this.#delay(event, row, undefined, noticeFailure);
+      }
+      this.#log.info('nobody to tell', { event: row.event, code: codeOf(noticeFailure) });
     }
+    await this.#settle(row, codeOf(failure));
+    return 'more';
   }
 
   #mayHelpLater(row: WaitingEvent, failure: unknown): boolean {
     if (!(failure instanceof BridgeError)) return row.attempts + 1 < MOST_UNEXPECTED;
+    // Each new attempt uses up one-time keys of the contact, and unsound ones do not mend themselves.
+    if (failure.code === 'signal/badBundle') return row.attempts + 1 < MOST_UNSOUND;
     return failure.retry === 'later';
   }
 
-  async #delay(row: WaitingEvent, failure: unknown): Promise<StepResult> {
+  async #delay(
+    event: RoomEvent,
+    row: WaitingEvent,
+    conversation: Conversation | undefined,
+    failure: unknown,
+  ): Promise<StepResult> {
+    if (conversation === undefined && row.attempts >= MOST_ATTEMPTS) {
+      await this.#settle(row, codeOf(failure));
+      return 'more';
+    }
     const { storage, clock, random } = this.#parts;
     const asked = failure instanceof BridgeError ? Number(failure.facts.retryAfterMs ?? 0) : 0;
     const notBeforeMs = clock.nowMs() + Math.max(asked, backoffMs(row.attempts + 1, random));
-    await storage.database.transaction(
-      async (tx) => await storage.matrixInbox.delay(tx, row.seq, notBeforeMs, codeOf(failure)),
-    );
+    const isLate = clock.nowMs() - row.receivedAtMs > LATE_MS;
+    const isNews = await storage.database.transaction(async (tx) => {
+      await storage.matrixInbox.delay(tx, row.seq, notBeforeMs, codeOf(failure));
+      if (conversation === undefined || !isLate) return false;
+      return await storage.fates.save(tx, {
+        event: event.event_id,
+        room: event.room_id,
+        account: conversation.account.id,
+        state: 'waiting',
+        errorCode: codeOf(failure),
+        reason: reasonOf(this.#parts.texts, failure),
+      });
+    });
+    if (isNews) this.#fates.wake(event.room_id);
     return { notBeforeMs };
   }
 
@@ -146,6 +240,10 @@ export class MatrixLane {
     const seconds = (this.#parts.clock.nowMs() - row.receivedAtMs) / 1_000;
     this.#parts.metrics.message({ network: account.network, leg: 'outbound', outcome, seconds });
   }
+}
+
+function isUnreadable(failure: unknown): failure is BridgeError {
+  return hasCode(failure, 'storage/sealBroken') || hasCode(failure, 'storage/dataKeyDestroyed');
 }
 
 /** A portal with the account it belongs to. */

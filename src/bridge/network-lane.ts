@@ -3,6 +3,7 @@ import { BridgeError, codeOf, hasCode } from '../model/errors.ts';
 import { type AccountId, accountId, contactId } from '../model/ids.ts';
 import type { Account, WaitingStanza } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
+import type { BotNotices } from './bot-notices.ts';
 import type { Inbound } from './inbound.ts';
 import type { StepResult } from './lanes.ts';
 import type { Notices } from './notices.ts';
@@ -19,12 +20,14 @@ export class NetworkLane {
   readonly #parts: BridgeParts;
   readonly #inbound: Inbound;
   readonly #notices: Notices;
+  readonly #botNotices: BotNotices;
   readonly #log: Log;
 
-  constructor(deps: { parts: BridgeParts; inbound: Inbound; notices: Notices }) {
+  constructor(deps: { parts: BridgeParts; inbound: Inbound; notices: Notices; botNotices: BotNotices }) {
     this.#parts = deps.parts;
     this.#inbound = deps.inbound;
     this.#notices = deps.notices;
+    this.#botNotices = deps.botNotices;
     this.#log = deps.parts.log.child({ part: 'network-lane' });
   }
 
@@ -34,16 +37,13 @@ export class NetworkLane {
 
   /** Takes the lane's oldest stanza one step on. */
   async step(lane: string): Promise<StepResult> {
-    const { storage, clock } = this.#parts;
+    const { clock } = this.#parts;
     const cut = lane.indexOf('|');
     const id = accountId(lane.slice(0, cut));
     const sender = lane.slice(cut + 1);
-    const found = await storage.database.transaction(async (tx) => {
-      const account = await storage.accounts.findById(tx, id);
-      const row = account && (await storage.networkInbox.findNext(tx, account, sender));
-      return account && row && { account, row };
-    });
+    const found = await this.#find(id, sender);
     if (found === undefined) return 'idle';
+    if (found === 'unreadable') return 'more';
     const { account, row } = found;
     if (row.notBeforeMs > clock.nowMs()) return { notBeforeMs: row.notBeforeMs };
     if (!this.#parts.networks.has(account.network) || account.state === 'leaving') return 'idle';
@@ -55,34 +55,56 @@ export class NetworkLane {
     }
   }
 
+  /** The lane's oldest stanza. One that cannot be opened any more is settled: it would block all others. */
+  async #find(
+    id: AccountId,
+    sender: string,
+  ): Promise<{ account: Account; row: WaitingStanza } | 'unreadable' | undefined> {
+    const { storage } = this.#parts;
+    try {
+      return await storage.database.transaction(async (tx) => {
+        const account = await storage.accounts.findById(tx, id);
+        const row = account && (await storage.networkInbox.findNext(tx, account, sender));
+        return account && row && { account, row };
+      });
+    } catch (failure) {
+      if (!hasCode(failure, 'storage/sealBroken') && !hasCode(failure, 'storage/dataKeyDestroyed'))
+        throw failure;
+      this.#parts.metrics.error(failure.code);
+      this.#log.error('stored stanza cannot be opened', { account: id }, failure);
+      await storage.database.transaction(
+        async (tx) => await storage.networkInbox.settleUnreadable(tx, id, sender, failure.code),
+      );
+      return 'unreadable';
+    }
+  }
+
   async #afterFailure(
     account: Account,
     sender: string,
     row: WaitingStanza,
     failure: unknown,
   ): Promise<StepResult> {
+    // Another process settled it in the meantime: whatever was to be done is done.
+    if (hasCode(failure, 'storage/rowMissing')) return 'more';
     const attempts = row.attempts + 1;
     this.#parts.metrics.error(codeOf(failure));
     this.#log.warn('stanza not handled', { account: account.id, code: codeOf(failure), attempts }, failure);
     if (hasCode(failure, 'signal/identityChanged'))
       return await this.#holdForUser(account, sender, row, failure);
     if (this.#mayHelpLater(row, failure)) return await this.#delay(row, failure);
-    try {
-      const network = networkOf(this.#parts, account).adapter.displayName;
-      const contact = sender.slice(0, sender.indexOf('@'));
-      await this.#notices.tellUser(account.user, `not-shown ${row.rowId}`, 'not-shown', {
-        contact,
+    const { storage } = this.#parts;
+    const network = networkOf(this.#parts, account).adapter.displayName;
+    await storage.database.transaction(async (tx) => {
+      await this.#botNotices.queue(tx, account.user, `not-shown ${row.rowId}`, 'not-shown', {
+        contact: sender.slice(0, sender.indexOf('@')),
         reason: reasonText(this.#parts.texts, failure, network),
       });
-      const { storage } = this.#parts;
-      await storage.database.transaction(
-        async (tx) => await storage.networkInbox.settle(tx, row.seq, codeOf(failure)),
-      );
-      this.#parts.metrics.message({ network: account.network, leg: 'inbound', outcome: 'failed' });
-      return 'more';
-    } catch (noticeFailure) {
-      return await this.#delay(row, noticeFailure);
-    }
+      await storage.networkInbox.settle(tx, row.seq, codeOf(failure));
+    });
+    this.#botNotices.wake(account.user);
+    this.#parts.metrics.message({ network: account.network, leg: 'inbound', outcome: 'failed' });
+    return 'more';
   }
 
   /** The contact's key changed: what they write waits, sealed, until the user has decided; the room says so once. */

@@ -1,7 +1,6 @@
 import type { EventId, MatrixUserId, RoomId } from '../model/ids.ts';
 import { matrixTxnId } from './derived-ids.ts';
 import type { BridgeParts } from './parts.ts';
-import type { TextArguments } from './texts/texts.ts';
 
 /**
  * What the bot says. Each saying has a key: the same key in the same room is said once, however often a crash makes the
@@ -37,27 +36,5 @@ export class Notices {
       },
       txnId: matrixTxnId(secret, matrix.botUserId, 'notice', room, key),
     });
-  }
-
-  /** Tells the sender of an event, in a reply that mentions them, why it did not get through. */
-  async notBridged(
-    event: { event_id: EventId; room_id: RoomId; sender: MatrixUserId },
-    reason: string,
-    certain = true,
-  ): Promise<void> {
-    const text = this.#parts.texts.say(certain ? 'not-bridged' : 'maybe-not-bridged', { reason });
-    await this.say(event.room_id, `not-bridged ${event.event_id}`, text, {
-      replyTo: event.event_id,
-      mention: event.sender,
-    });
-  }
-
-  /** Says something in the user's management room; nothing when there is none. */
-  async tellUser(user: MatrixUserId, key: string, id: string, args: TextArguments = {}): Promise<void> {
-    const { storage, texts } = this.#parts;
-    const found = await storage.database.transaction(
-      async (tx) => await storage.managementRooms.findOfUser(tx, user),
-    );
-    if (found !== undefined) await this.say(found.room, key, texts.say(id, args));
   }
 }

@@ -9,15 +9,17 @@ import type { ChatContent, ChatEvent } from '../model/chat-event.ts';
 import { hasCode } from '../model/errors.ts';
 import type { DeviceId, MessageId } from '../model/ids.ts';
 import type { SignalSession } from '../signal/signal.ts';
-import type { Account, Portal, Tx, WaitingEvent } from '../storage/storage.ts';
+import type { Account, FateArguments, Portal, Tx, WaitingEvent } from '../storage/storage.ts';
 import { contactNoticeId, outboundMessageId, stanzaOf } from './derived-ids.ts';
 import { bridgeErrors } from './errors.ts';
 import type { Links } from './links.ts';
 import { type BridgeParts, type NetworkPart, networkOf, signalAccount } from './parts.ts';
 import { localpartOf } from './user-names.ts';
 
-/** `refused`: what the rules foresee, with the reason for the sender. */
-export type OutboundResult = Readonly<{ kind: 'queued' | 'nothing' } | { kind: 'refused'; reason: string }>;
+/** `refused`: what the rules foresee; `reason` is the id of the text for the sender, `args` what it names. */
+export type OutboundResult = Readonly<
+  { kind: 'queued' | 'nothing' } | { kind: 'refused'; reason: string; args: FateArguments }
+>;
 
 export class Outbound {
   readonly #parts: BridgeParts;
@@ -42,12 +44,14 @@ export class Outbound {
     row: WaitingEvent,
   ): Promise<OutboundResult> {
     const network = networkOf(this.#parts, account);
-    const checked = this.#check(account, event, network);
+    const checked = this.#check(account, event);
     if (checked.kind !== 'content') return checked;
     if (this.#parts.clock.nowMs() - row.receivedAtMs > this.#parts.settings.tooOldMs)
       throw bridgeErrors.tooOld();
     const device = await this.#deviceOf(network, account, portal);
+    // crash point: outbound-before-queue
     await this.#queue({ network, account, portal, device, event, row, content: checked.content });
+    // crash point: outbound-queued
     this.#links.wake(account.id);
     return { kind: 'queued' };
   }
@@ -55,15 +59,13 @@ export class Outbound {
   #check(
     account: Account,
     event: RoomEvent,
-    network: NetworkPart,
   ): OutboundResult | Readonly<{ kind: 'content'; content: ChatContent }> {
-    const { texts } = this.#parts;
-    const name = network.adapter.displayName;
     const message = this.#parts.matrix.fromRoomEvent(event);
     if (message === undefined) return { kind: 'nothing' };
     const refused = (id: string, args: Record<string, string | number> = {}): OutboundResult => ({
       kind: 'refused',
-      reason: texts.say(id, { network: name, ...args }),
+      reason: id,
+      args,
     });
     if (event.sender !== account.user) return refused('reason-not-your-chat', { owner: account.user });
     if (account.state === 'leaving') return refused('reason-not-connected');
@@ -99,7 +101,12 @@ export class Outbound {
     const link = this.#links.get(account.id);
     if (link === undefined) throw bridgeErrors.linkDown({ account: account.id });
     // Interop is one device on both sides (docs/interop-profile.md §6): the first is the contact's phone.
-    const [bundle] = await link.keys.bundles(portal.contact);
+    const bundles = await link.keys.bundles(portal.contact).catch((failure: unknown) => {
+      // A contact who takes no messages stays so for long: the sender is told at once instead of waiting in silence.
+      if (!hasCode(failure, 'network/noKeys')) throw failure;
+      throw bridgeErrors.contactHasNoKeys({ account: account.id }, failure);
+    });
+    const [bundle] = bundles;
     if (bundle === undefined) throw bridgeErrors.contactHasNoKeys({ account: account.id });
     const address = { contact: portal.contact, device: bundle.device };
     await network.signal.inSession(signalAccount(account), address, async (session) => {
@@ -136,6 +143,7 @@ export class Outbound {
           event: event.event_id,
           sentAtMs: chat.sentAtMs,
         });
+        // crash point: outbound-in-transaction
         await storage.matrixInbox.settle(tx, row.seq);
       });
     } catch (failure) {
@@ -177,6 +185,12 @@ export class Outbound {
     const plaintext = codec.encode(chat);
     try {
       const encrypted = await session.encrypt(plaintext);
+      await this.#parts.storage.sentMessages.insert(session.tx, account, {
+        message: chat.id,
+        contact: portal.contact,
+        content: plaintext,
+        keepMs: network.keepSentMs,
+      });
       const xml = stanzas.writeMessage({
         id: stanzaOf(chat.id),
         to: portal.contact,

@@ -21,6 +21,8 @@ export type NetworkPart = Readonly<{
   sendReceipts: boolean;
   /** Version of the gatekeeper's terms that the operator agreed to. */
   termsVersion: string;
+  /** For how long a sent message is kept for a contact who asks for it again. */
+  keepSentMs: number;
 }>;
 
 export type Permission = 'none' | 'user' | 'admin';
@@ -32,6 +34,8 @@ export type BridgeSettings = Readonly<{
   /** Beginning of the aliases of portal rooms, within the registration's namespace. */
   aliasPrefix: string;
   permissionOf: (user: MatrixUserId) => Permission;
+  /** Whether clients are told by `com.beeper.message_send_status` events what became of a message. */
+  statusEvents: boolean;
   /** A message that waited longer fails visibly instead of being sent late. */
   tooOldMs: number;
   version: string;
@@ -92,10 +96,13 @@ export async function enlistedAccount(
   };
 }
 
+/** The id of the text that tells a person the reason of a failure. */
+export function reasonOf(texts: Texts, failure: unknown): string {
+  const notice = (failure as { notice?: unknown } | undefined)?.notice;
+  return typeof notice === 'string' && texts.has(`reason-${notice}`) ? `reason-${notice}` : 'reason-internal';
+}
+
 /** The reason for a failure, in words for the person whom it concerns. */
 export function reasonText(texts: Texts, failure: unknown, network: string): string {
-  const notice = (failure as { notice?: unknown } | undefined)?.notice;
-  const id =
-    typeof notice === 'string' && texts.has(`reason-${notice}`) ? `reason-${notice}` : 'reason-internal';
-  return texts.say(id, { code: codeOf(failure), network });
+  return texts.say(reasonOf(texts, failure), { code: codeOf(failure), network });
 }

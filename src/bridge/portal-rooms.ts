@@ -1,4 +1,5 @@
 import type { Log } from '../model/ambient.ts';
+import { hasCode } from '../model/errors.ts';
 import { type ContactId, domainOf, type EventId, type MatrixUserId, type RoomId } from '../model/ids.ts';
 import type { Account, Portal } from '../storage/storage.ts';
 import { type BoundaryFacts, boundarySha256, boundaryState, portalNotice, portalTopic } from './boundary.ts';
@@ -32,17 +33,48 @@ export class PortalRooms {
   async ensure(account: Account, contact: ContactId, displayName?: string): Promise<ReadyPortal> {
     const { storage, matrix } = this.#parts;
     const portal = await storage.database.transaction(
-      async (tx) => await storage.portals.findOrInsert(tx, account.id, contact),
+      async (tx) =>
+        (await storage.portals.find(tx, account.id, contact)) ??
+        (await storage.portals.findOrInsert(tx, account.id, contact)),
     );
     const ghost = matrix.ghostUserId(account.network, contact);
     if (portal.room !== undefined && portal.notice !== undefined) {
+      if (portal.userLeftAtMs !== undefined) await this.#inviteAgain(account, portal, portal.room, ghost);
       return { ...portal, room: portal.room, notice: portal.notice, ghost };
     }
     const name = await this.#profiles.ensure(account, contact, displayName);
     const facts = await boundaryFactsOf(this.#parts, account);
     const room = portal.room ?? (await this.#createRoom(account, portal, ghost, facts));
     const notice = await this.#tellBoundary(portal, room, facts, name);
+    // Only now: the notice comes before everything that the user sees, and the room is known before they can write in it.
+    await matrix.invite({ room, as: ghost, user: account.user, isDirect: true });
+    await storage.database.transaction(
+      async (tx) => await storage.portals.saveNotice(tx, portal.id, notice, boundarySha256(facts)),
+    );
     return { ...portal, room, notice, ghost };
+  }
+
+  /**
+   * After a send was refused: the ghost joins again if it can; a room that does not let it in, or is gone, is forgotten, so
+   * that the next attempt makes another one.
+   */
+  async repair(portal: ReadyPortal): Promise<void> {
+    const { storage, matrix } = this.#parts;
+    try {
+      await matrix.join({ room: portal.room, as: portal.ghost });
+    } catch (failure) {
+      if (!hasCode(failure, 'matrix/forbidden') && !hasCode(failure, 'matrix/notFound')) throw failure;
+      this.#log.warn('portal room is lost; another one is made', { portal: portal.id }, failure);
+      await storage.database.transaction(async (tx) => await storage.portals.forgetRoom(tx, portal.id));
+    }
+  }
+
+  async #inviteAgain(account: Account, portal: Portal, room: RoomId, ghost: MatrixUserId): Promise<void> {
+    const { storage, matrix } = this.#parts;
+    await matrix.invite({ room, as: ghost, user: account.user, isDirect: true });
+    await storage.database.transaction(
+      async (tx) => await storage.portals.saveUserLeft(tx, portal.id, false),
+    );
   }
 
   async #createRoom(
@@ -63,7 +95,6 @@ export class PortalRooms {
         creator: account.user,
       },
       ghost,
-      invite: account.user,
       topic: portalTopic(facts, texts),
       extraState: [{ type: 'org.drawbridge.e2ee_boundary', stateKey: '', content: boundaryState(facts) }],
     });
@@ -84,9 +115,6 @@ export class PortalRooms {
       txnId: matrixTxnId(secret, matrix.botUserId, 'boundary', portal.id, sha256),
     });
     await matrix.pin({ room, eventId: notice, as: matrix.botUserId });
-    await storage.database.transaction(
-      async (tx) => await storage.portals.saveNotice(tx, portal.id, notice, sha256),
-    );
     return notice;
   }
 }

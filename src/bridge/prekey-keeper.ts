@@ -39,6 +39,10 @@ export class PrekeyKeeper {
     this.#lanes.wake(account);
   }
 
+  start(): void {
+    this.#lanes.start();
+  }
+
   async stop(): Promise<void> {
     await this.#lanes.stop();
   }

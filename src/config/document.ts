@@ -1,5 +1,5 @@
 /** A YAML file with positions. Its size and its aliases are bounded; a key that stands twice is a fault. */
-import { isNode, isSeq, isMap as isYamlMap, LineCounter, parseDocument } from 'yaml';
+import { isNode, isScalar, isSeq, isMap as isYamlMap, LineCounter, parseDocument } from 'yaml';
 import type { Fault, SettingPath } from './fault.ts';
 import { isMap, type RawMap } from './tree.ts';
 
@@ -25,7 +25,9 @@ export type ParsedDocument =
 export function parseConfigDocument(text: string, file: string): ParsedDocument {
   if (text.length > MAX_LENGTH) return malformed(file, 'is longer than 1 MiB');
   const lines = new LineCounter();
-  const yaml = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2' });
+  // `logLevel`: else the library prints warnings of its own, which quote the file, and the file holds secrets.
+  const options = { lineCounter: lines, prettyErrors: false, version: '1.2', logLevel: 'error' } as const;
+  const yaml = parseDocument(text, options);
   const position = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
@@ -116,8 +118,9 @@ function malformed(file: string, reason: string): ParsedDocument {
   return { kind: 'malformed', faults: [{ path: [], reason, origin: file }] };
 }
 
-function keyText(key: unknown): string {
-  return isNode(key) ? String(key.toJSON()) : String(key);
+/** `undefined` for a list or a map in the place of a key: no path leads to it. */
+function keyText(key: unknown): string | undefined {
+  return isScalar(key) ? String(key.value) : undefined;
 }
 
 function startOf(node: unknown): number | undefined {

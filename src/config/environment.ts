@@ -92,8 +92,13 @@ function readValue(
 ): { kind: 'value'; value: unknown } | { kind: 'malformed' } {
   if (node === undefined || node.kind === 'text' || node.kind === 'choice')
     return { kind: 'value', value: text };
-  const yaml = parseDocument(text, { prettyErrors: false });
+  const yaml = parseDocument(text, { prettyErrors: false, logLevel: 'error' });
   if (yaml.errors.length > 0) return { kind: 'malformed' };
-  // maxAliasCount 0: a variable has no use for aliases, and the library throws a ReferenceError for them.
-  return { kind: 'value', value: yaml.contents === null ? null : yaml.toJS({ maxAliasCount: 0 }) };
+  try {
+    return { kind: 'value', value: yaml.contents === null ? null : yaml.toJS({ maxAliasCount: 0 }) };
+  } catch (failure) {
+    // maxAliasCount 0: a variable has no use for aliases, and the library throws this for them.
+    if (failure instanceof ReferenceError) return { kind: 'malformed' };
+    throw failure;
+  }
 }

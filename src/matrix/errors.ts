@@ -19,14 +19,19 @@ export const matrixErrors = defineErrors('matrix', {
   badToken: { retry: 'later', arrived: 'no', notice: 'homeserver-unreachable' },
   /** The token belongs to another appservice: `expected` and `found` are the bots. */
   wrongUser: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** The homeserver’s rules forbid it to the bot or the ghost. */
   forbidden: { retry: 'never', arrived: 'no', notice: 'homeserver-refused' },
+  /** The room, event, alias or user does not exist there. */
   notFound: { retry: 'never', arrived: 'no', notice: 'homeserver-refused' },
+  /** An event over the homeserver’s limit of 64 KiB. */
   tooLarge: { retry: 'never', arrived: 'no', notice: 'message-too-large' },
   /** The homeserver does not have this endpoint. */
   unrecognized: { retry: 'never', arrived: 'no', notice: 'homeserver-refused' },
+  /** The name of a user is taken by somebody else. */
   userInUse: { retry: 'never', arrived: 'no', notice: 'homeserver-refused' },
   /** The alias is another room's, still after an attempt to clear it: somebody makes it at the same time. */
   roomInUse: { retry: 'later', arrived: 'no', notice: 'homeserver-refused' },
+  /** The device through which we act was deleted; it is made anew. */
   unknownDevice: { retry: 'later', arrived: 'no', notice: 'homeserver-refused' },
   /** Any other 4xx. */
   refused: { retry: 'never', arrived: 'no', notice: 'homeserver-refused' },

@@ -34,7 +34,8 @@ export function toHomeserverError(
   const { request, status, body } = answer;
   const said = isJsonObject(body) && typeof body.errcode === 'string' ? body.errcode : undefined;
   const errcode = said !== undefined && /^[A-Za-z0-9_.]{1,64}$/.test(said) ? said : undefined;
-  const known = errcode === undefined ? undefined : BY_ERRCODE[errcode];
+  // Only own members: a code may be spelt `constructor`.
+  const known = errcode !== undefined && Object.hasOwn(BY_ERRCODE, errcode) ? BY_ERRCODE[errcode] : undefined;
   const name = known ?? BY_STATUS[status] ?? fallback(status, errcode);
   const facts: ErrorFacts = {
     request,

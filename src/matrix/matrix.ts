@@ -82,9 +82,10 @@ export interface StateEvent {
 export interface PortalRoomWish {
   /** Localpart of the room's alias, of our namespace and for this portal only: it makes the creation idempotent. */
   readonly aliasLocalpart: string;
-  /** Registered by `ensureGhost` before. Invites the user, so that clients show the room as a chat with it. */
+  /** Registered by `ensureGhost` before. It invites the user, so that clients show the room as a chat with it. */
   readonly ghost: MatrixUserId;
-  readonly invite: MatrixUserId;
+  /** Absent: the caller invites, as the ghost, when all that must come first stands in the room. */
+  readonly invite?: MatrixUserId;
   /** Absent: clients show the ghost's name, which is what people know from direct chats. */
   readonly name?: string;
   readonly topic: string;

@@ -38,7 +38,8 @@ export function parseRoomEvent(value: unknown): RoomEvent {
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && Buffer.byteLength(value) <= MAX_NAME_BYTES;
+  // PostgreSQL holds no U+0000, and no type that anybody uses has a control character.
+  return typeof value === 'string' && Buffer.byteLength(value) <= MAX_NAME_BYTES && !/\p{Cc}/u.test(value);
 }
 
 // `unsigned` is the homeserver's own remark: an event is not lost for what stands there.

@@ -52,7 +52,9 @@ export class Rooms {
     // Not part of the creation, because from room version 12 on the power levels must not name the creator, and before it must.
     await this.#setPower(room, wish.ghost, GHOST_POWER);
     await this.join({ room, as: wish.ghost });
-    await this.invite({ room, as: wish.ghost, user: wish.invite, isDirect: true });
+    if (wish.invite !== undefined) {
+      await this.invite({ room, as: wish.ghost, user: wish.invite, isDirect: true });
+    }
     return room;
   }
 

@@ -5,6 +5,7 @@
 import { defineErrors } from './errors.ts';
 
 export const idErrors = defineErrors('model', {
+  /** A text or number that is no id of its kind: a bug, or a row of another version. */
   badId: { retry: 'never', arrived: 'no', notice: 'internal' },
 });
 

@@ -18,7 +18,9 @@ export const networkErrors = defineErrors('network', {
   refused: { retry: 'never', arrived: 'no', notice: 'network-refused' },
   /** Our proof of identity was not taken: keys not yet seen, or clocks apart. */
   badToken: { retry: 'later', arrived: 'no', notice: 'network-refused' },
+  /** The gatekeeper does not offer third-party chats where the person is. */
   regionNotAllowed: { retry: 'after-user', arrived: 'no', notice: 'network-region-not-allowed' },
+  /** The gatekeeper has suspended the account. */
   suspended: { retry: 'after-user', arrived: 'no', notice: 'network-suspended' },
   /** The terms changed: the person has to agree again. */
   termsOutdated: { retry: 'after-user', arrived: 'no', notice: 'network-terms-changed' },
@@ -26,6 +28,7 @@ export const networkErrors = defineErrors('network', {
   notEnlisted: { retry: 'after-user', arrived: 'no', notice: 'network-not-enlisted' },
   /** Another account is enlisted with this Signal identity. */
   identityInUse: { retry: 'never', arrived: 'no', notice: 'network-refused' },
+  /** More than the gatekeeper takes in one request or stanza. */
   tooLarge: { retry: 'never', arrived: 'no', notice: 'message-too-large' },
   /** The contact may not be written to from here. */
   forbidden: { retry: 'never', arrived: 'no', notice: 'contact-has-no-keys' },

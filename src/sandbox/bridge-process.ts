@@ -1,6 +1,6 @@
 /** The daemon itself, as an operator runs it: `drawbridge register`, then `drawbridge start`, in a process of its own. */
 import { join } from 'node:path';
-import type { RunningProcess, Toolbox } from './toolbox/toolbox.ts';
+import type { Environment, RunningProcess, Toolbox } from './toolbox/toolbox.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const HEALTH_TIMEOUT_MS = 2_000;
@@ -12,8 +12,14 @@ export interface BridgeProcess {
   /** `http://127.0.0.1:<port>`: `/ready`, `/live`, `/metrics`. */
   readonly healthUrl: string;
   readonly pid: number | undefined;
-  /** Starts it and waits until it is ready. @param waitFor `live`: until it answers, also while others are missing. */
-  start(waitFor?: 'ready' | 'live'): Promise<void>;
+  /** Resolves when it has ended, for whatever reason; at once when it does not run. */
+  readonly exited: Promise<unknown>;
+  /**
+   * Starts it and waits until it is ready.
+   * @param waitFor `live`: until it answers or has ended, also while others are missing.
+   * @param env added to its environment.
+   */
+  start(waitFor?: 'ready' | 'live', env?: Environment): Promise<void>;
   /** In order, as SIGTERM asks. A second call is harmless. */
   stop(): Promise<void>;
   /** As a power cut. */
@@ -25,6 +31,8 @@ export type BridgeProcessOptions = Readonly<{
   dir: string;
   configFile: string;
   healthPort: number;
+  /** For Node, before the program: `--import`, … */
+  nodeArguments?: readonly string[];
 }>;
 
 /** Writes the registration that belongs to a configuration. @returns its path. */
@@ -50,11 +58,15 @@ export function createBridgeProcess(options: BridgeProcessOptions): BridgeProces
     get pid() {
       return running?.pid;
     },
-    start: async (waitFor = 'ready') => {
+    get exited() {
+      return running?.exited ?? Promise.resolve();
+    },
+    start: async (waitFor = 'ready', env = {}) => {
       running = await toolbox.startProcess({
         name: 'bridge',
         command: process.execPath,
-        args: [COMMAND, 'start', '-c', configFile],
+        args: [...(options.nodeArguments ?? []), COMMAND, 'start', '-c', configFile],
+        env,
         cwd: dir,
         logFile,
         ready: async () => await answers(`/${waitFor}`),

@@ -13,6 +13,7 @@ import {
   writeBridgeConfig,
 } from './bridge-config.ts';
 import { type BridgeProcess, createBridgeProcess, registerBridge } from './bridge-process.ts';
+import type { NetworkTerms } from './gatekeeper/enlistment-api.ts';
 import { type Gatekeeper, startGatekeeper } from './gatekeeper/gatekeeper.ts';
 import { type Synapse, startSynapse } from './synapse/synapse.ts';
 import type { Toolbox } from './toolbox/toolbox.ts';
@@ -27,6 +28,10 @@ export type WorldOptions = Readonly<{
   dir: string;
   database?: BridgeSurroundings['database'];
   extra?: BridgeSurroundings['extra'];
+  /** What the gatekeeper takes and how much of it. Default: all kinds, of any sensible size. */
+  terms?: Partial<NetworkTerms>;
+  /** For the Node that runs the bridge. */
+  nodeArguments?: readonly string[];
 }>;
 
 export interface World {
@@ -100,7 +105,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     });
     running.push(async () => await synapse.stop());
     toolbox.progress('bridge: starting…');
-    const bridge = createBridgeProcess({ toolbox, dir: bridgeDir, configFile, healthPort: ports.health });
+    const bridge = createBridgeProcess({
+      toolbox,
+      dir: bridgeDir,
+      configFile,
+      healthPort: ports.health,
+      nodeArguments: options.nodeArguments ?? [],
+    });
     running.push(async () => await bridge.stop());
     await bridge.start();
     return {

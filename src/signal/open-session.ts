@@ -86,6 +86,10 @@ export class OpenSession implements SignalSession {
   async start(bundle: PrekeyBundle): Promise<void> {
     const parsed = parseBundle(bundle, this.#deps.address.device, this.#facts);
     await this.#step(startFailure, async (stores) => {
+      // A keys service that mixes up who asks and who is asked for: the contact could never read what we send.
+      if ((await stores.getIdentityKeyPair()).publicKey.equals(parsed.identityKey())) {
+        throw signalErrors.badBundle({ ...this.#facts, reason: 'our own identity key' });
+      }
       await processPreKeyBundle(parsed, this.#remote, this.#local, stores, stores, this.#now());
     });
   }

@@ -43,6 +43,8 @@ export type Account = AccountKey &
     state: AccountState;
     enlistment: Enlistment | undefined;
     suspendedReason: string | undefined;
+    /** When the gatekeeper was first asked to enlist; `undefined` while it cannot know the user. */
+    askedAtMs: number | undefined;
     createdAtMs: number;
   }>;
 
@@ -80,6 +82,7 @@ export class Accounts {
       state: 'enlisting',
       enlistment: undefined,
       suspendedReason: undefined,
+      askedAtMs: undefined,
       createdAtMs: nowMs,
     };
   }
@@ -113,6 +116,12 @@ export class Accounts {
     return await this.#many(tx, {});
   }
 
+  /** The accounts for which something is to be carried through at the gatekeeper: all but the active ones. */
+  async listUnsettled(tx: Tx): Promise<AccountId[]> {
+    const ids = await tx('accounts').whereNot({ state: 'active' }).orderBy('created_at_ms').pluck('id');
+    return ids.map((id: string) => accountId(id));
+  }
+
   /** How many accounts are in each state, network by network. */
   async count(tx: Tx): Promise<{ network: string; state: AccountState; count: number }[]> {
     const rows = await tx('accounts')
@@ -144,6 +153,11 @@ export class Accounts {
         suspended_reason: null,
         updated_at_ms: this.#clock.nowMs(),
       });
+  }
+
+  /** Notes, before the first request, that the gatekeeper may know the user from now on. */
+  async saveAsked(tx: Tx, id: AccountId): Promise<void> {
+    await tx('accounts').where({ id }).whereNull('asked_at_ms').update({ asked_at_ms: this.#clock.nowMs() });
   }
 
   async saveState(tx: Tx, id: AccountId, state: AccountState, suspendedReason?: string): Promise<void> {
@@ -193,6 +207,7 @@ export class Accounts {
       state: row.state,
       enlistment,
       suspendedReason: row.suspended_reason ?? undefined,
+      askedAtMs: row.asked_at_ms ?? undefined,
       createdAtMs: row.created_at_ms,
     };
   }
@@ -207,6 +222,7 @@ type AccountRow = {
   sealed_enlistment: Buffer | null;
   interop_id_hash: string | null;
   suspended_reason: string | null;
+  asked_at_ms: number | null;
   created_at_ms: number;
   updated_at_ms: number;
 };

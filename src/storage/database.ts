@@ -2,8 +2,9 @@
  * The connection to SQLite (WAL, synchronous FULL, one connection, locked for this process) or PostgreSQL, and the
  * migrations runner. Below the repositories there is no global handle: whoever wants to touch a table holds a `Tx`.
  */
-import { readdir } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import knexModule, { type Knex } from 'knex';
 import pg from 'pg';
 import { storageErrors } from './errors.ts';
@@ -19,9 +20,14 @@ export type DatabaseSettings = Readonly<
 const MIGRATIONS_FOLDER = path.join(import.meta.dirname, '../../migrations');
 /** Guards the migrations of concurrently starting processes on PostgreSQL ("drawbrdg" as a number). */
 const MIGRATION_LOCK = 7_237_954_630n;
+/** Held by the one process that works a database on PostgreSQL. */
+const PROCESS_LOCK = 7_237_954_631n;
+const LOCK_ATTEMPTS = 20;
+const LOCK_PAUSE_MS = 250;
 
 export class Database {
   readonly #knex: Knex;
+  #lockConnection: unknown;
   readonly type: DatabaseSettings['type'];
 
   private constructor(knex: Knex, type: DatabaseSettings['type']) {
@@ -33,6 +39,7 @@ export class Database {
   static async open(settings: DatabaseSettings): Promise<Database> {
     const database = new Database(knexModule(knexConfig(settings)), settings.type);
     try {
+      if (settings.type === 'sqlite') await createPrivately(settings.file);
       await database.#knex.raw('select 1');
     } catch (cause) {
       await database.#knex.destroy();
@@ -70,7 +77,35 @@ export class Database {
     }
   }
 
+  /**
+   * Keeps a second process away from this database until `close` (SQLite's file is locked anyway). Held by a connection of
+   * its own: if the server cuts it, the lock is gone until the next start.
+   * @throws BridgeError `storage/inUse`
+   */
+  async lockForProcess(): Promise<void> {
+    if (this.type === 'sqlite') return;
+    const connection: unknown = await this.#knex.client.acquireConnection();
+    this.#lockConnection = connection;
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = (await this.#knex.client.query(connection, {
+        sql: `select pg_try_advisory_lock(${PROCESS_LOCK}) as locked`,
+      })) as { response: { rows: { locked: boolean }[] } };
+      if (answer.response.rows[0]?.locked === true) return;
+      // A process that was killed a moment ago holds it until the server has noticed.
+      if (attempt === LOCK_ATTEMPTS) throw storageErrors.inUse({ type: this.type });
+      await setTimeout(LOCK_PAUSE_MS);
+    }
+  }
+
   async close(): Promise<void> {
+    if (this.#lockConnection !== undefined) {
+      await this.#knex.client
+        .query(this.#lockConnection, { sql: 'select pg_advisory_unlock_all()' })
+        .catch(() => {
+          /* the server is gone, and the lock with it */
+        });
+      await this.#knex.client.releaseConnection(this.#lockConnection);
+    }
     await this.#knex.destroy();
   }
 
@@ -91,6 +126,12 @@ const QUIET: Knex.Logger = {
   deprecate: () => undefined,
   debug: () => undefined,
 };
+
+/** Only its owner may read the file; SQLite gives its companions the same mode. An existing file keeps its own. */
+async function createPrivately(file: string): Promise<void> {
+  const handle = await open(file, 'a', 0o600);
+  await handle.close();
+}
 
 function knexConfig(settings: DatabaseSettings): Knex.Config {
   if (settings.type === 'sqlite') {

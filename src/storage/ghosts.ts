@@ -11,6 +11,19 @@ export class Ghosts {
     return row?.profile_sha256 ?? undefined;
   }
 
+  /** Forgets the ghosts of contacts with whom nobody has a portal any more. */
+  async deleteUnused(tx: Tx): Promise<void> {
+    await tx('ghosts')
+      .whereNotExists(
+        tx('portals')
+          .join('accounts', 'accounts.id', 'portals.account_id')
+          .whereRaw('portals.contact_id = ghosts.contact_id')
+          .whereRaw('accounts.network = ghosts.network')
+          .select(tx.raw('1')),
+      )
+      .delete();
+  }
+
   async save(
     tx: Tx,
     ghost: { network: NetworkId; contact: ContactId; user: MatrixUserId; profileSha256: string },

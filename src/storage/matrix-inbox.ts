@@ -17,6 +17,9 @@ export type ArrivedEvent = Readonly<{
   json: string;
 }>;
 
+/** A room with work, and the network of its portal; `undefined` for rooms that are none. */
+export type RoomLane = Readonly<{ room: RoomId; network: string | undefined }>;
+
 /** The oldest waiting event of a room. */
 export type WaitingEvent = Readonly<{
   seq: number;
@@ -37,31 +40,35 @@ export class MatrixInbox {
   }
 
   /**
-   * Stores a transaction's events. A transaction id seen before adds nothing; nor does an event id seen before
-   * (Synapse has been seen pushing one event in two transactions).
+   * Stores a transaction's events. An event id seen before adds nothing, in whatever transaction it comes (Synapse has
+   * been seen pushing one event in two). The transaction id alone decides nothing.
    * @returns the rooms that have new work.
    */
-  async insert(tx: Tx, txnId: string, events: readonly ArrivedEvent[]): Promise<RoomId[]> {
+  async insert(tx: Tx, txnId: string, events: readonly ArrivedEvent[]): Promise<RoomLane[]> {
     const receivedAtMs = this.#clock.nowMs();
-    const fresh = await tx('appservice_transactions')
+    // COMPAT Synapse 1.163 on SQLite counts its transactions from 1 again after each restart: new events, old ids.
+    await tx('appservice_transactions')
       .insert({ txn_id: txnId, received_at_ms: receivedAtMs })
       .onConflict('txn_id')
-      .ignore()
-      .returning('txn_id');
-    if (fresh.length === 0) return [];
-    const rooms = new Set<RoomId>();
+      .merge(['received_at_ms']);
+    const lanes = new Map<RoomId, RoomLane>();
     for (const arrived of events) {
-      if (await this.#insertEvent(tx, arrived, receivedAtMs)) rooms.add(arrived.room);
+      const { dataKey, network } = await this.#portalOf(tx, arrived.room);
+      if (await this.#insertEvent(tx, arrived, dataKey, receivedAtMs)) {
+        lanes.set(arrived.room, { room: arrived.room, network });
+      }
     }
-    return [...rooms];
+    return [...lanes.values()];
   }
 
   /** The rooms in which events wait. */
-  async listLanes(tx: Tx): Promise<RoomId[]> {
+  async listLanes(tx: Tx): Promise<RoomLane[]> {
     const rows = await tx('matrix_inbox')
-      .where({ state: 'waiting' })
-      .distinct<{ room_id: string }[]>('room_id');
-    return rows.map((row) => roomId(row.room_id));
+      .leftJoin('portals', 'portals.room_id', 'matrix_inbox.room_id')
+      .leftJoin('accounts', 'accounts.id', 'portals.account_id')
+      .where('matrix_inbox.state', 'waiting')
+      .distinct<{ room_id: string; network: string | null }[]>('matrix_inbox.room_id', 'accounts.network');
+    return rows.map((row) => ({ room: roomId(row.room_id), network: row.network ?? undefined }));
   }
 
   /** @returns the oldest waiting event of the room, due or not; `undefined` when none waits. */
@@ -105,6 +112,20 @@ export class MatrixInbox {
     if (changed !== 1) throw storageErrors.rowMissing({ table: 'matrix_inbox', seq });
   }
 
+  /**
+   * Settles the room's oldest event unread: its key is gone, or its seal is broken, and it would block all that follows.
+   * @returns the event; `undefined` when none waits.
+   */
+  async settleUnreadable(tx: Tx, room: RoomId, errorCode: string): Promise<EventId | undefined> {
+    const row = await tx('matrix_inbox')
+      .where({ state: 'waiting', room_id: room })
+      .orderBy('seq')
+      .first<{ seq: number; event_id: string } | undefined>('seq', 'event_id');
+    if (row === undefined) return undefined;
+    await this.settle(tx, row.seq, errorCode);
+    return eventId(row.event_id);
+  }
+
   /** Settles all that waits under this data key, which is about to be destroyed. */
   async settleSealedWith(tx: Tx, dataKey: DataKeyId, errorCode: string): Promise<void> {
     await tx('matrix_inbox').where({ state: 'waiting', data_key_id: dataKey }).update({
@@ -137,8 +158,12 @@ export class MatrixInbox {
     await tx('appservice_transactions').where('received_at_ms', '<', beforeMs).delete();
   }
 
-  async #insertEvent(tx: Tx, arrived: ArrivedEvent, receivedAtMs: number): Promise<boolean> {
-    const dataKey = await this.#keyFor(tx, arrived.room);
+  async #insertEvent(
+    tx: Tx,
+    arrived: ArrivedEvent,
+    dataKey: DataKeyId,
+    receivedAtMs: number,
+  ): Promise<boolean> {
     const rows = await tx('matrix_inbox')
       .insert({
         event_id: arrived.event,
@@ -159,12 +184,15 @@ export class MatrixInbox {
   }
 
   /** The account's key if the room is a portal: opting out then takes what still waits with it. */
-  async #keyFor(tx: Tx, room: RoomId): Promise<DataKeyId> {
+  async #portalOf(tx: Tx, room: RoomId): Promise<{ dataKey: DataKeyId; network: string | undefined }> {
     const row = await tx('portals')
       .join('accounts', 'accounts.id', 'portals.account_id')
       .where('portals.room_id', room)
-      .first<{ data_key_id: string } | undefined>('accounts.data_key_id');
-    return (row?.data_key_id ?? DEPLOYMENT_KEY) as DataKeyId;
+      .first<{ data_key_id: string; network: string } | undefined>(
+        'accounts.data_key_id',
+        'accounts.network',
+      );
+    return { dataKey: (row?.data_key_id ?? DEPLOYMENT_KEY) as DataKeyId, network: row?.network };
   }
 }
 

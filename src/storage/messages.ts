@@ -1,6 +1,14 @@
 import type { Clock } from '../model/ambient.ts';
 import type { StanzaId } from '../model/ids.ts';
-import { type EventId, eventId, type MessageId, messageId, type PortalId, portalId } from '../model/ids.ts';
+import {
+  type AccountId,
+  type EventId,
+  eventId,
+  type MessageId,
+  messageId,
+  type PortalId,
+  portalId,
+} from '../model/ids.ts';
 import type { Tx } from './database.ts';
 
 /** A message and part that crossed, by its ids on both sides. No content. */
@@ -58,6 +66,19 @@ export class Messages {
     return await one(tx, { portal_id: portal, direction, stanza_id: stanza });
   }
 
+  /** As `findByStanza`, in any of an account's conversations: the server itself does not say which one it was. */
+  async findOutboundOfAccount(
+    tx: Tx,
+    account: AccountId,
+    stanza: string,
+  ): Promise<MessageRecord | undefined> {
+    const row = await tx('messages')
+      .join('portals', 'portals.id', 'messages.portal_id')
+      .where({ 'portals.account_id': account, direction: 'outbound', stanza_id: stanza })
+      .first<MessageRow | undefined>('messages.*');
+    return row === undefined ? undefined : fromRow(row);
+  }
+
   /** @returns false when it was marked before. */
   async saveDelivered(tx: Tx, record: MessageRecord): Promise<boolean> {
     const changed = await tx('messages')
@@ -91,7 +112,10 @@ type MessageRow = {
 
 async function one(tx: Tx, where: Partial<MessageRow>): Promise<MessageRecord | undefined> {
   const row = await tx('messages').where(where).orderBy('part').first<MessageRow | undefined>();
-  if (row === undefined) return undefined;
+  return row === undefined ? undefined : fromRow(row);
+}
+
+function fromRow(row: MessageRow): MessageRecord {
   return {
     portal: portalId(row.portal_id),
     direction: row.direction,

@@ -15,6 +15,8 @@ export type ArrivedStanza = Readonly<{
   /** Bare JID of the sender. */
   lane: string;
   id: string | undefined;
+  /** Of the server's archive (XEP-0313): tells a stanza without an id when it comes again. */
+  archiveId?: string | undefined;
   /** Type `error`: a bounce carries the id of what it answers and must not pass for it. */
   isError: boolean;
   stanza: StoredStanza;
@@ -44,7 +46,7 @@ export class NetworkInbox {
     this.#random = deps.random;
   }
 
-  /** Stores stanzas in order; one that came before (same sender and id) adds nothing. */
+  /** Stores stanzas in order; one that came before (same sender and id, or archive id) adds nothing. */
   async insert(tx: Tx, account: AccountKey, stanzas: readonly ArrivedStanza[]): Promise<void> {
     for (const arrived of stanzas) {
       const rowId = this.#random.uuid();
@@ -67,12 +69,17 @@ export class NetworkInbox {
     }
   }
 
-  /** Account and sender of everything that is not settled. */
-  async listLanes(tx: Tx): Promise<{ account: AccountId; lane: string }[]> {
+  /** Account, network and sender of everything that is not settled. */
+  async listLanes(tx: Tx): Promise<{ account: AccountId; network: string; lane: string }[]> {
     const rows = await tx('network_inbox')
-      .whereIn('state', ['waiting', 'decrypted'])
-      .distinct<{ account_id: string; lane: string }[]>('account_id', 'lane');
-    return rows.map((row) => ({ account: accountId(row.account_id), lane: row.lane }));
+      .join('accounts', 'accounts.id', 'network_inbox.account_id')
+      .whereIn('network_inbox.state', ['waiting', 'decrypted'])
+      .distinct<{ account_id: string; network: string; lane: string }[]>(
+        'network_inbox.account_id',
+        'accounts.network',
+        'network_inbox.lane',
+      );
+    return rows.map((row) => ({ account: accountId(row.account_id), network: row.network, lane: row.lane }));
   }
 
   /** The senders of what is not settled in one account. */
@@ -143,6 +150,16 @@ export class NetworkInbox {
     if (changed !== 1) throw storageErrors.rowMissing({ table: 'network_inbox', seq });
   }
 
+  /** Settles the lane's oldest stanza unread: its seal is broken, and it would block all that follows. */
+  async settleUnreadable(tx: Tx, account: AccountId, lane: string, errorCode: string): Promise<void> {
+    const row = await tx('network_inbox')
+      .where({ account_id: account, lane })
+      .whereIn('state', ['waiting', 'decrypted'])
+      .orderBy('seq')
+      .first<{ seq: number } | undefined>('seq');
+    if (row !== undefined) await this.settle(tx, row.seq, errorCode);
+  }
+
   async delay(tx: Tx, seq: number, notBeforeMs: number, errorCode: string): Promise<void> {
     await tx('network_inbox')
       .where({ seq })
@@ -193,10 +210,13 @@ type InboxRow = {
   received_at_ms: number;
 };
 
-/** A stanza without an id cannot be recognised when it comes again: its own row stands for it. */
+/** A stanza without any id cannot be recognised when it comes again: its own row stands for it. */
 function dedupeKey(arrived: ArrivedStanza, rowId: string): string {
   const hash = createHash('sha256').update(`${arrived.lane}\0${arrived.isError ? 'error' : 'message'}\0`);
-  return hash.update(arrived.id === undefined ? `\0${rowId}` : arrived.id).digest('hex');
+  if (arrived.id !== undefined) hash.update(arrived.id);
+  else if (arrived.archiveId !== undefined) hash.update(`\0archive\0${arrived.archiveId}`);
+  else hash.update(`\0${rowId}`);
+  return hash.digest('hex');
 }
 
 function toJson(stanza: StoredStanza): Buffer {

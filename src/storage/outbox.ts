@@ -90,13 +90,15 @@ export class Outbox {
   }
 
   /** Settles and wipes what the server acknowledged. @returns the Matrix events among it. */
-  async settleUpTo(tx: Tx, account: AccountId, number: number): Promise<EventId[]> {
+  async settleUpTo(tx: Tx, account: AccountId, number: number): Promise<{ event: EventId; room: RoomId }[]> {
     const rows = await tx('outbox')
       .where({ account_id: account, state: 'waiting' })
       .where('number', '<=', number)
       .update({ state: 'done', sealed_stanza: null, number: null, settled_at_ms: this.#clock.nowMs() })
-      .returning<{ event_id: string | null }[]>('event_id');
-    return rows.flatMap((row) => (row.event_id === null ? [] : [row.event_id as EventId]));
+      .returning<{ event_id: string | null; room_id: string | null }[]>(['event_id', 'room_id']);
+    return rows.flatMap(({ event_id, room_id }) =>
+      event_id === null || room_id === null ? [] : [{ event: eventId(event_id), room: roomId(room_id) }],
+    );
   }
 
   /**
@@ -110,6 +112,18 @@ export class Outbox {
       .returning<{ event_id: string | null; room_id: string | null }[]>(['event_id', 'room_id']);
     if (!row?.event_id || !row.room_id) return undefined;
     return { event: eventId(row.event_id), room: roomId(row.room_id) };
+  }
+
+  /** Rows that carry a Matrix event, were never handed to a socket in this session, and are older than this. */
+  async listTooOld(tx: Tx, account: AccountId, beforeMs: number): Promise<string[]> {
+    return await tx('outbox')
+      .where({ account_id: account, state: 'waiting' })
+      .whereNull('number')
+      .whereNotNull('event_id')
+      .where('created_at_ms', '<', beforeMs)
+      .orderBy('seq')
+      .limit(200)
+      .pluck('id');
   }
 
   async countWaiting(tx: Tx): Promise<number> {

@@ -12,6 +12,7 @@ import {
   roomId,
 } from '../model/ids.ts';
 import type { Tx } from './database.ts';
+import { storageErrors } from './errors.ts';
 
 /** One conversation of an account with a contact, and the room that shows it. */
 export type Portal = Readonly<{
@@ -26,6 +27,8 @@ export type Portal = Readonly<{
   boundarySha256: string | undefined;
   /** When our boundary notice to the contact was queued; `undefined` before. */
   contactToldAtMs: number | undefined;
+  /** When the user left the room; `undefined` while they are in it, or invited. */
+  userLeftAtMs: number | undefined;
 }>;
 
 export class Portals {
@@ -37,8 +40,13 @@ export class Portals {
     this.#random = deps.random;
   }
 
-  /** The portal of this conversation, made if it is new. Harmless when two callers race. */
+  /**
+   * The portal of this conversation, made if it is new. Harmless when two callers race.
+   * @throws BridgeError `storage/rowMissing` when the account is gone: nothing may be left behind an opt-out.
+   */
   async findOrInsert(tx: Tx, account: AccountId, contact: ContactId): Promise<Portal> {
+    const holder = await tx('accounts').where({ id: account }).forUpdate().first('id');
+    if (holder === undefined) throw storageErrors.rowMissing({ table: 'accounts', account });
     const row = {
       id: this.#random.uuid(),
       account_id: account,
@@ -70,6 +78,20 @@ export class Portals {
     await tx('portals').where({ id }).update({ room_id: room });
   }
 
+  /** The room is gone: another one is made with the next message, with its own notice. */
+  async forgetRoom(tx: Tx, id: PortalId): Promise<void> {
+    await tx('portals')
+      .where({ id })
+      .update({ room_id: null, notice_event_id: null, boundary_sha256: null, user_left_at_ms: null });
+  }
+
+  /** @param left whether the user has left the room, or is in it again. */
+  async saveUserLeft(tx: Tx, id: PortalId, left: boolean): Promise<void> {
+    await tx('portals')
+      .where({ id })
+      .update({ user_left_at_ms: left ? this.#clock.nowMs() : null });
+  }
+
   async saveNotice(tx: Tx, id: PortalId, notice: EventId, boundarySha256: string): Promise<void> {
     await tx('portals').where({ id }).update({ notice_event_id: notice, boundary_sha256: boundarySha256 });
   }
@@ -94,6 +116,7 @@ type PortalRow = {
   notice_event_id: string | null;
   boundary_sha256: string | null;
   contact_told_at_ms: number | null;
+  user_left_at_ms: number | null;
 };
 
 async function one(tx: Tx, where: Partial<PortalRow>): Promise<Portal | undefined> {
@@ -110,5 +133,6 @@ function fromRow(row: PortalRow): Portal {
     notice: row.notice_event_id === null ? undefined : eventId(row.notice_event_id),
     boundarySha256: row.boundary_sha256 ?? undefined,
     contactToldAtMs: row.contact_told_at_ms ?? undefined,
+    userLeftAtMs: row.user_left_at_ms ?? undefined,
   };
 }

@@ -5,27 +5,32 @@
  */
 import type { Clock, Random } from '../model/ambient.ts';
 import { Accounts } from './accounts.ts';
+import { BotNotices } from './bot-notices.ts';
 import { Consents } from './consents.ts';
 import { checkConsistency } from './consistency.ts';
 import { Database, type DatabaseSettings, type Tx } from './database.ts';
+import { Fates } from './fates.ts';
 import { Ghosts } from './ghosts.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { ManagementRooms } from './management-rooms.ts';
 import { MatrixInbox } from './matrix-inbox.ts';
 import { Messages } from './messages.ts';
+import { MissingMessages } from './missing-messages.ts';
 import { NetworkInbox } from './network-inbox.ts';
 import { Outbox } from './outbox.ts';
 import { Portals } from './portals.ts';
 import { type DataKeyId, DEPLOYMENT_KEY, Sealer } from './sealer.ts';
+import { SentMessages } from './sent-messages.ts';
 import { SignalRecords } from './signal-records.ts';
 import { Streams } from './streams.ts';
 
 export type { Account, AccountKey, AccountState, Enlistment } from './accounts.ts';
 export type { Consent } from './consents.ts';
 export type { Database, DatabaseSettings, Tx } from './database.ts';
+export type { FateArguments, FateState, UntoldFate } from './fates.ts';
 export type { IssuerKeyRecord, IssuerKeys } from './issuer-keys.ts';
 export type { ManagementRoom } from './management-rooms.ts';
-export type { ArrivedEvent, WaitingEvent } from './matrix-inbox.ts';
+export type { ArrivedEvent, RoomLane, WaitingEvent } from './matrix-inbox.ts';
 export type { MessageRecord } from './messages.ts';
 export type { ArrivedStanza, StoredStanza, WaitingStanza } from './network-inbox.ts';
 export type { QueuedStanza } from './outbox.ts';
@@ -37,15 +42,19 @@ export type { StreamRecord } from './streams.ts';
 export interface Storage {
   readonly database: Database;
   readonly accounts: Accounts;
+  readonly botNotices: BotNotices;
   readonly consents: Consents;
+  readonly fates: Fates;
   readonly ghosts: Ghosts;
   readonly issuerKeys: IssuerKeys;
   readonly managementRooms: ManagementRooms;
   readonly matrixInbox: MatrixInbox;
   readonly messages: Messages;
+  readonly missingMessages: MissingMessages;
   readonly networkInbox: NetworkInbox;
   readonly outbox: Outbox;
   readonly portals: Portals;
+  readonly sentMessages: SentMessages;
   readonly signalRecords: SignalRecords;
   readonly streams: Streams;
   /**
@@ -76,6 +85,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
   const database = await Database.open(deps.database);
   const sealer = new Sealer(deps);
   try {
+    await database.lockForProcess();
     await database.migrate();
     await database.transaction(async (tx) => await sealer.prepare(tx));
   } catch (failure) {
@@ -87,15 +97,19 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
   return {
     database,
     accounts: new Accounts(parts),
+    botNotices: new BotNotices(parts),
     consents: new Consents(parts),
+    fates: new Fates(parts),
     ghosts: new Ghosts(),
     issuerKeys: new IssuerKeys(parts),
     managementRooms: new ManagementRooms(parts),
     matrixInbox: new MatrixInbox(parts),
     messages: new Messages(parts),
+    missingMessages: new MissingMessages(parts),
     networkInbox: new NetworkInbox(parts),
     outbox: new Outbox(parts),
     portals: new Portals(parts),
+    sentMessages: new SentMessages(parts),
     signalRecords: new SignalRecords(parts),
     streams: new Streams(parts),
     idSecret: async (tx, dataKey = DEPLOYMENT_KEY) => await sealer.derive(tx, dataKey, 'derived ids'),

@@ -14,8 +14,10 @@ export type StreamRecord = Readonly<{
   handled: number;
   /** Stanzas handed to the socket in this session. */
   sent: number;
-  /** The newest archive id (XEP-0313) that is durable here; survives sessions. */
+  /** All that the server archived (XEP-0313) up to this id is durable here; survives sessions. */
   archiveId: string | undefined;
+  /** Whether all that was archived before this session is durable here. */
+  isCaughtUp: boolean;
 }>;
 
 export class Streams {
@@ -40,10 +42,11 @@ export class Streams {
       handled: row.handled,
       sent: row.sent,
       archiveId: row.archive_id ?? undefined,
+      isCaughtUp: row.caught_up === 1,
     };
   }
 
-  /** Begins a session: both counts are zero. The archive id stays. */
+  /** Begins a session: both counts are zero, and it has not caught up. The archive id stays. */
   async begin(
     tx: Tx,
     account: AccountKey,
@@ -66,9 +69,10 @@ export class Streams {
         bound_jid: session.boundJid,
         handled: 0,
         sent: 0,
+        caught_up: 0,
       })
       .onConflict('account_id')
-      .merge(['session', 'sealed_sm_id', 'bound_jid', 'handled', 'sent']);
+      .merge(['session', 'sealed_sm_id', 'bound_jid', 'handled', 'sent', 'caught_up']);
   }
 
   async saveHandled(tx: Tx, account: AccountId, handled: number, archiveId?: string): Promise<void> {
@@ -78,6 +82,10 @@ export class Streams {
 
   async saveSent(tx: Tx, account: AccountId, sent: number): Promise<void> {
     await tx('streams').where({ account_id: account }).update({ sent });
+  }
+
+  async saveCaughtUp(tx: Tx, account: AccountId): Promise<void> {
+    await tx('streams').where({ account_id: account }).update({ caught_up: 1 });
   }
 
   async delete(tx: Tx, account: AccountId): Promise<void> {
@@ -92,6 +100,7 @@ type StreamRow = {
   handled: number;
   sent: number;
   archive_id: string | null;
+  caught_up: number;
 };
 
 function place(account: AccountId, session: string) {

@@ -124,17 +124,18 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
       await assert.rejects(read, { code: 'storage/sealBroken' });
     });
 
-    it('a repeated transaction adds nothing, nor does an event that comes in another one', async () => {
+    it('an event is stored once, whatever transaction it comes in, and a repeated transaction id hides none', async () => {
       const insert = async (txn: string, ...ids: string[]) =>
         await storage.database.transaction(
           async (tx) => await storage.matrixInbox.insert(tx, txn, ids.map(arrived)),
         );
-      assert.deepEqual(await insert('1', '$a', '$b'), [ROOM]);
-      assert.deepEqual(await insert('1', '$c'), []);
+      assert.deepEqual(await insert('1', '$a', '$b'), [{ room: ROOM, network: undefined }]);
+      assert.deepEqual(await insert('1', '$a', '$b'), []);
       assert.deepEqual(await insert('2', '$b'), []);
+      assert.deepEqual(await insert('1', '$c'), [{ room: ROOM, network: undefined }]);
       assert.equal(
         await storage.database.transaction(async (tx) => await storage.matrixInbox.countWaiting(tx)),
-        2,
+        3,
       );
     });
 
@@ -190,6 +191,19 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
       assert.equal(await waiting, 5);
     });
 
+    it('a stanza without an id is told by its archive id when it comes again', async () => {
+      const account = await newAccount();
+      const stanza = { lane: BOB, id: undefined, isError: false, stanza: stored('<message/>') };
+      await storage.database.transaction(async (tx) => {
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, archiveId: 'a1' }]);
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, archiveId: 'a1' }]);
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, archiveId: 'a2' }]);
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, id: 'a1' }]);
+      });
+      const waiting = storage.database.transaction(async (tx) => await storage.networkInbox.countWaiting(tx));
+      assert.equal(await waiting, 3);
+    });
+
     it('the journal takes the place of the stanza, once', async () => {
       const account = await newAccount();
       await storage.database.transaction(
@@ -225,6 +239,7 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
             stanza: stanzaId(id),
             xml: `<${id}/>`,
             event: eventId(`$${id}`),
+            room: ROOM,
           });
         }
         assert.equal(await outbox.insert(tx, account, { stanza: stanzaId('a'), xml: '<other/>' }), false);
@@ -238,7 +253,7 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
         assert.deepEqual(await outbox.listUnnumbered(tx, account, 10), []);
         return await outbox.settleUpTo(tx, account.id, 1);
       });
-      assert.deepEqual(settled, [eventId('$a')]);
+      assert.deepEqual(settled, [{ event: eventId('$a'), room: ROOM }]);
       const again = await storage.database.transaction(async (tx) => {
         const unacked = await outbox.listNumbered(tx, account);
         assert.deepEqual(
@@ -264,6 +279,7 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
         await streams.begin(tx, account, { smId: 'sm-secret', boundJid: 'ada@gk.example/drawbridge' });
         await streams.saveHandled(tx, account.id, 7, 'archive-7');
         await streams.saveSent(tx, account.id, 3);
+        await streams.saveCaughtUp(tx, account.id);
       });
       await storage.close();
       storage = await open();
@@ -274,6 +290,7 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
         handled: 7,
         sent: 3,
         archiveId: 'archive-7',
+        isCaughtUp: true,
       });
       const next = await storage.database.transaction(async (tx) => {
         await storage.streams.begin(tx, account, { smId: undefined, boundJid: 'ada@gk.example/drawbridge' });
@@ -285,6 +302,7 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
         handled: 0,
         sent: 0,
         archiveId: 'archive-7',
+        isCaughtUp: false,
       });
     });
 

@@ -9,12 +9,17 @@ export interface CommandCall {
   readonly user: MatrixUserId;
   readonly event: RoomEvent;
   readonly args: readonly string[];
+  /** When it came in, epoch milliseconds. */
+  readonly receivedAtMs: number;
   /** The conversation in whose room it was said; absent in the management room. */
   readonly portal: Readonly<{ portal: Portal; account: Account }> | undefined;
   /** Answers in the same room, once, by the id of a text. */
   reply(id: string, args?: TextArguments): Promise<void>;
-  /** As `reply`, in words that were put together already. @returns the answer's event. */
-  replyWith(text: string): Promise<RoomEvent['event_id']>;
+  /**
+   * As `reply`, in words that were put together already. @returns the answer's event.
+   * @param version of the words, where an earlier run may have said others: then these are said as well.
+   */
+  replyWith(text: string, version?: string): Promise<RoomEvent['event_id']>;
   /** Settles the command's inbox row in this transaction: what is written with it happens once. */
   settle(tx: Tx): Promise<void>;
 }

@@ -1,4 +1,5 @@
-import type { AccountId, ContactId } from '../../model/ids.ts';
+import type { ContactId } from '../../model/ids.ts';
+import type { Account } from '../../storage/storage.ts';
 import type { Consent } from '../consent.ts';
 import type { Links } from '../links.ts';
 import type { Notices } from '../notices.ts';
@@ -20,7 +21,7 @@ export type CommandParts = Readonly<{
   notices: Notices;
   portals: PortalRooms;
   /** Work may be due in this lane of this account. */
-  wakeInbound: (account: AccountId, sender: ContactId) => void;
+  wakeInbound: (account: Account, sender: ContactId) => void;
 }>;
 
 /** All commands, in the order in which `help` shows them. */

@@ -25,10 +25,13 @@ export function trustCommand({ parts, wakeInbound }: CommandParts): Command {
         for (const { device } of identities) {
           any = (await signal.trustIdentity(tx, account, { contact: portal.contact, device })) || any;
         }
+        // Sessions with devices of the old key would be taken first.
+        if (any) await signal.deleteSessions(tx, account, portal.contact);
         await storage.networkInbox.makeDue(tx, account.id, portal.contact);
+        await call.settle(tx);
         return any;
       });
-      wakeInbound(account.id, portal.contact);
+      wakeInbound(account, portal.contact);
       const contact = portal.contact.slice(0, portal.contact.indexOf('@'));
       await call.reply(trusted ? 'trust-done' : 'trust-nothing', trusted ? { contact } : {});
     },

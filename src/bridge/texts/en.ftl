@@ -46,6 +46,8 @@ command-unknown = I do not know "{ $name }". { $nearest ->
     [none] Write "help" for what I can do.
    *[other] Did you mean "{ $nearest }"?
   }
+command-failed = That did not work: { $reason }
+bot-encrypted = I cannot read encrypted chats yet. Please start a new direct chat with me without encryption.
 command-usage = Usage: { $usage }
 command-not-allowed = You are not permitted to use this bridge. Its operator is { $operator } ({ $contact }).
 network-unknown = I do not know a network "{ $name }". There is: { $networks }.
@@ -69,15 +71,20 @@ opt-out-question = This deletes at the bridge: your keys for { $network }, what 
 opt-out-kept = Nothing was changed.
 opt-out-begun = Disconnecting you from { $network }…
 opt-out-waiting = { $network } cannot be reached to disconnect you: { $reason } I keep trying. Nothing is sent or received for you meanwhile.
+suspended = { $network } has suspended your connection. Messages are not bridged until it lifts that.
+resumed = { $network } has lifted the suspension. Messages are bridged again.
+link-conflict = Another program has connected to { $network } with your account, and the bridge has stepped back. If that was not you, ask the operator ({ $contact }).
 opt-out-done =
     You are disconnected from { $network }.
     - Un-enlisted: { $unenlisted ->
         [was-not-enlisted] { $network } did not know you any more
+        [never-asked] { $network } was never told of you
+        [refused] { $network } did not confirm it ({ $code }); ask { $network } to delete what it holds of you
        *[done] { $network } confirmed at { $at }
       }
     - Your key at this bridge: destroyed; what it had sealed cannot be read by anyone.
     - Rooms I left: { $rooms }
-    - What remains: the line that records when you agreed and withdrew.
+    - What remains: the line that records when you agreed and withdrew, this chat with me, and for { $days } days the ids, without content, of what you wrote in those rooms.
 
 status-none = You are not connected to any network. Write "opt-in" to begin.
 status-line = { $network }: { $state ->
@@ -98,12 +105,15 @@ version = Drawbridge { $version }, free software under the AGPL-3.0. Source: { $
 
 ## Messages that did not get through
 
+not-yet-bridged = ⏳ Your message waits: { $reason } I keep trying, and tell you if it does not get through.
 not-bridged = ⚠️ Your message was not bridged: { $reason }
 maybe-not-bridged = ⚠️ Your message may not have been bridged: { $reason }
 not-shown = ⚠️ A message from { $contact } could not be shown: { $reason }
+message-missing = This message could not be decrypted yet. It has been asked for again and will appear here when it comes.
+message-missing-final = This message could not be decrypted, and asking for it again did not help. It can be read in the other person's app only.
 unsupported-inbound = { $contact } sent something that this bridge cannot show yet ({ $what }). It can be seen in their app only.
 
-contact-key-changed = The encryption key of { $contact } has changed: a new phone or app, or someone between you. What you write waits for you: "{ $prefix } trust" accepts the new key.
+contact-key-changed = The encryption key of { $contact } has changed: a new phone or app, or someone between you. Their messages wait, and yours are not sent, until you write "{ $prefix } trust", which accepts the new key.
 trust-done = The new key of { $contact } is accepted. Send again what was not bridged.
 trust-nothing = There is no changed key to accept here.
 
@@ -130,6 +140,10 @@ reason-homeserver-unreachable = Your homeserver cannot be reached.
 reason-homeserver-busy = Your homeserver is busy.
 reason-homeserver-refused = Your homeserver refused it.
 reason-network-unreachable = { $network } cannot be reached.
+reason-network-untrusted = { $network } could not prove that it is itself.
+reason-network-conflict = Another program is connected to { $network } with your account.
+reason-network-login-refused = { $network } does not let you in.
+reason-network-unsupported = { $network } does not offer what the bridge needs.
 reason-network-busy = { $network } is busy.
 reason-network-faulty = { $network } answered with something that is not valid.
 reason-network-refused = { $network } refused it ({ $code }).

@@ -51,6 +51,11 @@ export const bridgeSection = setting(
     language: setting(choice({ en: 'English.' }).default('en'), {
       description: 'Language of notices and answers for people whose own language is not known.',
     }),
+    message_status_events: setting(z.boolean().default(true), {
+      description:
+        '`true`: clients are told by `com.beeper.message_send_status` events when a message was sent, delivered or failed; each is one ' +
+        'more event in the room. `false`: only failures and long waits are told, by a notice.',
+    }),
     delivery,
   }),
   { description: 'How the bridge behaves towards people on Matrix.' },

@@ -27,7 +27,7 @@ export const databaseSection = setting(
         sample: 'drawbridge.db',
       },
     ),
-    max_open_conns: setting(z.int().min(1).max(200).default(10), {
+    max_open_conns: setting(z.int().min(3).max(200).default(10), {
       description: 'The most connections to PostgreSQL at a time. SQLite always uses one.',
     }),
   }),

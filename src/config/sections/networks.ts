@@ -136,6 +136,12 @@ const network = z.strictObject({
       'How long an attempt to connect may take, login included, before it is dropped and tried anew.',
     unit: 'seconds',
   }),
+  keep_sent_hours: setting(z.int().min(1).max(168).default(24), {
+    description:
+      'How long a sent message is kept, sealed, for a contact whose app could not decrypt it and asks again. After that the contact’s ' +
+      'question stays without an answer.',
+    unit: 'hours',
+  }),
   terms_version: setting(line(64).default('1'), {
     description: 'Version of the gatekeeper’s terms that your agreement names; sent with each enlistment.',
   }),

@@ -2,14 +2,23 @@
 import { type BridgeError, defineErrors } from '../../model/errors.ts';
 
 export const gatekeeperErrors = defineErrors('sandbox-gatekeeper', {
+  /** A request that the profile does not allow. */
   badRequest: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** A proof token that does not hold: signature, audience, age, or used before. */
   badToken: { retry: 'later', arrived: 'no', notice: 'internal' },
+  /** A test has closed the region. */
   regionNotAllowed: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** A test has suspended the account. */
   suspended: { retry: 'after-user', arrived: 'no', notice: 'internal' },
+  /** The terms have a newer version than the one agreed to. */
   termsOutdated: { retry: 'after-user', arrived: 'no', notice: 'internal' },
+  /** There is no such account. */
   notEnlisted: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** Another account shows this Signal identity. */
   identityInUse: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** A body over the limit. */
   tooLarge: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** Too many requests, or a test says so. */
   rateLimited: { retry: 'later', arrived: 'no', notice: 'internal' },
   /** An issuer's keys could not be fetched, or a test switched the API off. */
   unavailable: { retry: 'later', arrived: 'no', notice: 'internal' },

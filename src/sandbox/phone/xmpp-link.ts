@@ -113,8 +113,9 @@ export class XmppLink {
     try {
       if (!(await this.#negotiate(entity, Promise.race([lost, abort])))) return false;
       await entity.send(xml('presence'));
-      this.#setOnline(true);
+      // Online only after it: what is sent meanwhile must not overtake what was lost.
       for (const message of [...this.#unacked]) await this.#write(message);
+      this.#setOnline(true);
       await Promise.race([lost, abort]);
       return true;
     } finally {

@@ -1,6 +1,7 @@
 import { defineErrors } from '../../model/errors.ts';
 
-/** `refused`: Synapse would not register the user. Facts: `status`, `errcode` (Matrix's), `user`. */
+/** Facts: `status`, `errcode` (Matrix's), `user`. */
 export const synapseErrors = defineErrors('synapse', {
+  /** Synapse would not register the user. */
   refused: { retry: 'never', arrived: 'no', notice: 'internal' },
 });

@@ -183,13 +183,14 @@ export class ElementBuilder {
   }
 
   /** Namespaces in XML 1.0 (third edition), §3 to §6. */
-  #resolve(name: string, attributes: Readonly<Record<string, string>>): Scope | 'namespace' {
+  #resolve(name: string, attributes: Readonly<Record<string, string>>): Scope | 'namespace' | 'attributes' {
     const declared = declarationsIn(attributes);
     if (declared === 'namespace') return 'namespace';
     const [prefix, local] = splitName(name);
     const uri = local === '' || prefix === 'xmlns' ? undefined : this.#lookUp(prefix, declared);
-    // An element in no namespace has no place in XMPP, and ltx would take it for one of its parent's.
-    if (uri === undefined || uri === '') return 'namespace';
+    // An element in no namespace has no place in XMPP, and ltx would take it for one of its parent's. That of `xml` can't
+    // be written without its prefix (Namespaces in XML §3), so it would not be read again.
+    if (uri === undefined || uri === '' || uri === NS_XML) return 'namespace';
     const attrs: Record<string, string> = {};
     const isTop = this.#scopes.length <= 1;
     if (isTop || this.#scopes.at(-1)?.uri !== uri) attrs.xmlns = uri;
@@ -206,6 +207,8 @@ export class ElementBuilder {
         attrs[`xmlns:${attributePrefix}`] = attributeUri;
       attrs[key] = value;
     }
+    // With what was declared further out; what is stored has to be read again.
+    if (Object.keys(attrs).length > this.#limits.attributes) return 'attributes';
     return { element: new xml.Element(local, attrs), uri, declared };
   }
 

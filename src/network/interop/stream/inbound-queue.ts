@@ -1,13 +1,18 @@
 /**
  * What was received and is not yet stored, in order. The count that XEP-0198 reports moves only with the store: a
- * stanza is handled when it is durable, so that a crash makes the server send it again.
+ * stanza is handled when it is durable with all before it, so that a crash makes the server send it again. While the
+ * archive is asked for what is older, live messages wait here.
  */
 import type { Element } from '@xmpp/client';
 import type { Log } from '../../../model/ambient.ts';
 import { BridgeError, hasCode } from '../../../model/errors.ts';
+import type { AccountFeatures } from './account-features.ts';
+import type { ArchivedMessage } from './archive-xml.ts';
 import { streamErrors } from './errors.ts';
-import { type InboundContext, toInboundStanza } from './inbound-stanza.ts';
+import { type InboundContext, toArchivedStanza, toInboundStanza } from './inbound-stanza.ts';
+import { bareOf, isSameJid } from './jid.ts';
 import type { InboundStanza, StreamStore } from './ports.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 export interface InboundQueueDeps {
   readonly store: StreamStore;
@@ -15,8 +20,10 @@ export interface InboundQueueDeps {
   readonly context: Omit<InboundContext, 'trustsStanzaIds'>;
   /** Stanzas of this session that are stored already. */
   readonly handled: number;
-  /** Settles soon after the session began; asked before anything is stored. */
-  readonly trustsStanzaIds: Promise<boolean>;
+  /** Whether the archive has nothing that is not stored. If not, live messages wait for `release`. */
+  readonly isCaughtUp: boolean;
+  /** Settles soon after the session began, `undefined` if nothing is known; asked before anything is stored. */
+  readonly features: Promise<AccountFeatures | undefined>;
   /** After each write to the store. */
   readonly onStored: (messages: number) => void;
   readonly onFailed: (reason: BridgeError) => void;
@@ -24,10 +31,35 @@ export interface InboundQueueDeps {
   readonly onFull: (isFull: boolean) => void;
 }
 
-interface Entry {
-  readonly message: Element | undefined;
-  readonly isCounted: boolean;
+/** `counted`: nothing to store. `reached`: all that was archived up to this id is in front of it in the queue. */
+export type Arrival =
+  | { readonly kind: 'live'; readonly message: Element }
+  | { readonly kind: 'archived'; readonly archived: ArchivedMessage }
+  | { readonly kind: 'reached'; readonly archiveId: string }
+  | { readonly kind: 'counted' };
+
+/**
+ * Why live messages need not wait any more. `caught-up`: everything archived was asked for when there had been
+ * `arrivals` of them; `isPatient`: what arrived later and waits may be asked for, too. `behind`: the archive takes too
+ * long.
+ */
+export type Release =
+  | { readonly kind: 'caught-up'; readonly arrivals: number; readonly isPatient: boolean }
+  | { readonly kind: 'behind' };
+
+type Entry = {
+  readonly arrival: number;
+  readonly count: number | undefined;
   readonly bytes: number;
+  readonly what:
+    | Arrival
+    | { readonly kind: 'release'; readonly release: Release; readonly settle: (isDone: boolean) => void };
+};
+
+/** What one write to the store takes. */
+interface Batch {
+  readonly stanzas: InboundStanza[];
+  archiveId: string | undefined;
 }
 
 /** Above this the server has to wait. What one packet brings comes on top. */
@@ -38,6 +70,11 @@ const batchEntries = 100;
 export class InboundQueue {
   readonly #deps: InboundQueueDeps;
   readonly #entries: Entry[] = [];
+  readonly #room = new WaitingRoom();
+  /** `waiting`: live messages wait. `behind`: they don't, but their archive ids say nothing. */
+  #mode: 'waiting' | 'behind' | 'caught-up';
+  #arrivals = 0;
+  #counted: number;
   #bytes = 0;
   #handled: number;
   #working: Promise<void> | undefined;
@@ -46,9 +83,11 @@ export class InboundQueue {
   constructor(deps: InboundQueueDeps) {
     this.#deps = deps;
     this.#handled = deps.handled;
+    this.#counted = deps.handled;
+    this.#mode = deps.isCaughtUp ? 'caught-up' : 'waiting';
   }
 
-  /** Counted stanzas that are durable. */
+  /** Counted stanzas that are durable, with all before them. */
   get handled(): number {
     return this.#handled;
   }
@@ -58,60 +97,150 @@ export class InboundQueue {
     return this.#entries.length;
   }
 
-  /** @param message `undefined` for a stanza that is only counted. */
-  push(message: Element | undefined, isCounted: boolean, bytes: number): void {
-    if (this.#hasFailed) return;
-    this.#entries.push({ message, isCounted, bytes });
-    this.#bytes += bytes;
-    if (this.#entries.length > maxEntries || this.#bytes > maxBytes) this.#deps.onFull(true);
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-    });
+  /** How often something was pushed so far. */
+  get arrivals(): number {
+    return this.#arrivals;
   }
 
-  /** Resolves when all that was pushed is stored, or the store has failed. */
+  push(what: Arrival, isCounted: boolean, bytes: number): void {
+    if (this.#hasFailed) return;
+    if (isCounted) this.#counted += 1;
+    this.#add(what, isCounted ? this.#counted : undefined, bytes);
+  }
+
+  /**
+   * Lets live messages go, behind all that was pushed before.
+   * @returns `false` when they go on waiting: the archive has to be asked again for what there was no room for, or can be
+   *   for what came since, so that they take their place in its order.
+   */
+  async release(release: Release): Promise<boolean> {
+    if (this.#hasFailed) return false;
+    return await new Promise((settle) => this.#add({ kind: 'release', release, settle }, undefined, 0));
+  }
+
+  /** Resolves when all that was pushed is stored or waits for the archive, or the store has failed. */
   async settled(): Promise<void> {
-    await this.#working;
+    while (this.#working !== undefined) await this.#working;
+  }
+
+  #add(what: Entry['what'], count: number | undefined, bytes: number): void {
+    this.#arrivals += 1;
+    this.#entries.push({ arrival: this.#arrivals, count, bytes, what });
+    this.#bytes += bytes;
+    if (this.#entries.length > maxEntries || this.#bytes > maxBytes) this.#deps.onFull(true);
+    this.#start();
+  }
+
+  #start(): void {
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+      // What was added after the last look.
+      if (this.#entries.length > 0) this.#start();
+    });
   }
 
   async #work(): Promise<void> {
     try {
-      const trustsStanzaIds = await this.#deps.trustsStanzaIds;
-      while (this.#entries.length > 0) {
-        const batch = this.#entries.splice(0, batchEntries);
-        await this.#storeBatch(batch, { ...this.#deps.context, trustsStanzaIds });
+      const features = await this.#deps.features;
+      const context = { ...this.#deps.context, trustsStanzaIds: features?.stanzaIds ?? false };
+      // There is nothing to wait for.
+      if (features?.archive === false && this.#mode === 'waiting') this.#mode = 'behind';
+      for (let [first] = this.#entries; first !== undefined; [first] = this.#entries) {
+        if (first.what.kind === 'release') {
+          this.#entries.shift();
+          first.what.settle(await this.#release(first.what.release));
+        } else {
+          const end = this.#entries.findIndex(({ what }) => what.kind === 'release');
+          const size = end === -1 ? batchEntries : Math.min(end, batchEntries);
+          await this.#storeBatch(this.#entries.splice(0, size), context);
+        }
       }
     } catch (failure) {
-      this.#hasFailed = true;
-      this.#entries.length = 0;
-      this.#deps.onFailed(failure instanceof BridgeError ? failure : streamErrors.storeFailed({}, failure));
+      this.#fail(failure);
     }
   }
 
-  async #storeBatch(batch: readonly Entry[], context: InboundContext): Promise<void> {
-    const stanzas: InboundStanza[] = [];
-    for (const { message } of batch) {
-      const stanza = message === undefined ? undefined : this.#convert(message, context);
-      if (stanza !== undefined) stanzas.push(stanza);
+  #fail(failure: unknown): void {
+    this.#hasFailed = true;
+    for (const { what } of this.#entries.splice(0)) if (what.kind === 'release') what.settle(false);
+    this.#deps.onFailed(failure instanceof BridgeError ? failure : streamErrors.storeFailed({}, failure));
+  }
+
+  async #storeBatch(entries: readonly Entry[], context: InboundContext): Promise<void> {
+    const batch: Batch = { stanzas: [], archiveId: undefined };
+    for (const entry of entries) this.#collect(entry, context, batch);
+    await this.#store(batch);
+    for (const entry of entries) this.#bytes -= entry.bytes;
+    if (this.#entries.length < maxEntries / 2 && this.#bytes < maxBytes / 2) this.#deps.onFull(false);
+    this.#deps.onStored(batch.stanzas.length);
+  }
+
+  #collect({ what, arrival, count }: Entry, context: InboundContext, batch: Batch): void {
+    if (what.kind === 'reached') batch.archiveId = what.archiveId;
+    else if (what.kind === 'archived') this.#collectArchived(what.archived, context, batch);
+    else if (what.kind === 'live') {
+      const stanza = this.#convert(() => toInboundStanza(what.message, context));
+      if (stanza === undefined) return;
+      if (this.#mode === 'waiting' && this.#room.take({ stanza, arrival, count })) return;
+      batch.stanzas.push(stanza);
+      if (this.#mode === 'caught-up') batch.archiveId = stanza.archiveId ?? batch.archiveId;
     }
-    const handled = this.#handled + batch.filter((entry) => entry.isCounted).length;
-    if (stanzas.length > 0 || handled !== this.#handled) {
+  }
+
+  #collectArchived(archived: ArchivedMessage, context: InboundContext, batch: Batch): void {
+    batch.archiveId = archived.archiveId;
+    if (isOwn(archived.message, context.ownBareJid)) return;
+    const stanza = this.#convert(() => toArchivedStanza(archived, context));
+    if (stanza === undefined) return;
+    batch.stanzas.push(stanza);
+    this.#room.drop(archived.archiveId);
+  }
+
+  /** What has left the queue and the room counts as handled by this very write. */
+  async #store({ stanzas, archiveId }: Batch): Promise<void> {
+    const handled = this.#countDone();
+    if (stanzas.length > 0 || archiveId !== undefined || handled !== this.#handled) {
       try {
-        await this.#deps.store.storeInbound(stanzas, handled);
+        await this.#deps.store.storeInbound(stanzas, handled, archiveId);
       } catch (failure) {
         throw streamErrors.storeFailed({ step: 'inbound' }, failure);
       }
     }
     this.#handled = handled;
-    for (const entry of batch) this.#bytes -= entry.bytes;
-    if (this.#entries.length < maxEntries / 2 && this.#bytes < maxBytes / 2) this.#deps.onFull(false);
-    this.#deps.onStored(stanzas.length);
+  }
+
+  /** How many counted stanzas have none before them that still waits. */
+  #countDone(): number {
+    const inQueue = this.#entries.find(({ count }) => count !== undefined)?.count;
+    const inRoom = this.#room.firstCount;
+    return Math.min(inQueue ?? this.#counted + 1, inRoom ?? this.#counted + 1) - 1;
+  }
+
+  async #release(release: Release): Promise<boolean> {
+    if (release.kind === 'caught-up') {
+      const { arrivals, isPatient } = release;
+      if (this.#room.hasTurnedAwaySince(arrivals)) return false;
+      if (isPatient && this.#room.hasArchivedSince(arrivals)) return false;
+      this.#room.forgetTurnedAway();
+    }
+    for (let some = this.#room.takeOldest(batchEntries); some.length > 0; ) {
+      // No archive id: it is not known whether they are newer than what the archive has brought.
+      await this.#store({ stanzas: some.map(({ stanza }) => stanza), archiveId: undefined });
+      this.#deps.onStored(some.length);
+      some = this.#room.takeOldest(batchEntries);
+    }
+    this.#mode = release.kind;
+    if (release.kind === 'behind') return true;
+    await this.#store({ stanzas: [], archiveId: undefined });
+    this.#deps.onStored(0);
+    await this.#deps.store.markCaughtUp();
+    return true;
   }
 
   /** One stanza that can't be taken is told and counted; it must not come again for ever. */
-  #convert(message: Element, context: InboundContext): InboundStanza | undefined {
+  #convert(convert: () => InboundStanza | undefined): InboundStanza | undefined {
     try {
-      const stanza = toInboundStanza(message, context);
+      const stanza = convert();
       if (stanza === undefined) this.#deps.log.warn('message refused', { fault: 'from' });
       return stanza;
     } catch (failure) {
@@ -120,4 +249,10 @@ export class InboundQueue {
       return undefined;
     }
   }
+}
+
+/** Our own messages stand in the archive, too. */
+function isOwn(message: Element, ownBareJid: string): boolean {
+  const from = message.attrs.from ?? '';
+  return from === '' || isSameJid(bareOf(from), ownBareJid);
 }

@@ -1,8 +1,10 @@
 /** A received `<message/>` as the store takes it. Pure. */
 import type { Element } from '@xmpp/client';
+import { type ArchivedMessage, isArchiveId } from './archive-xml.ts';
 import { bareOf, hostOf, isJid, isSameJid } from './jid.ts';
 import { NS_DELAY, NS_STANZA_IDS } from './namespaces.ts';
 import type { InboundStanza } from './ports.ts';
+import { parseStamp } from './stamp.ts';
 import { writeStanza } from './stanza-xml.ts';
 
 export interface InboundContext {
@@ -31,13 +33,26 @@ export function toInboundStanza(message: Element, context: InboundContext): Inbo
   };
 }
 
+/**
+ * The same for a message out of our archive: its id there and the time come from the archive, whatever the message says.
+ * @returns and throws as above.
+ */
+export function toArchivedStanza(
+  archived: ArchivedMessage,
+  context: InboundContext,
+): InboundStanza | undefined {
+  const stanza = toInboundStanza(archived.message, context);
+  if (stanza === undefined) return undefined;
+  return { ...stanza, archiveId: archived.archiveId, delayedAtMs: archived.archivedAtMs };
+}
+
 /** COMPAT Prosody 13.0.1 lets a contact's forged `stanza-id` by us pass, in front of its own: the last one counts. */
 function archiveIdIn(message: Element, ownBareJid: string): string | undefined {
   const ours = message
     .getChildren('stanza-id', NS_STANZA_IDS)
     .filter((child) => isSameJid(child.attrs.by ?? '', ownBareJid));
   const id = ours.at(-1)?.attrs.id;
-  return id !== undefined && id.length > 0 && id.length <= maxIdLength ? id : undefined;
+  return id !== undefined && isArchiveId(id) ? id : undefined;
 }
 
 function delayIn(message: Element, ownBareJid: string): number | undefined {
@@ -46,12 +61,4 @@ function delayIn(message: Element, ownBareJid: string): number | undefined {
     return isSameJid(from, hostOf(ownBareJid)) || isSameJid(bareOf(from), ownBareJid);
   });
   return parseStamp(ours.at(-1)?.attrs.stamp);
-}
-
-/** XEP-0082 §3.2. @returns epoch milliseconds, or `undefined`. */
-function parseStamp(stamp: string | undefined): number | undefined {
-  if (stamp === undefined || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(stamp))
-    return undefined;
-  const ms = Date.parse(stamp);
-  return Number.isNaN(ms) ? undefined : ms;
 }

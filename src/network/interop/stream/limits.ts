@@ -41,3 +41,11 @@ export const limitsAfterLogin: ReaderLimits = {
 
 /** Depth and attributes while discarding: what the parser itself keeps for them stays within a few megabytes. */
 export const discardCount = 50_000;
+
+/** What an archive wraps around a message; in depth a message is far from its limit. */
+const forwardBytes = 8 * 1024;
+
+/** The limits with room for a message that fits and comes out of the archive. */
+export function withRoomToForward(limits: ReaderLimits): ReaderLimits {
+  return { ...limits, stanzaBytes: limits.stanzaBytes + forwardBytes };
+}

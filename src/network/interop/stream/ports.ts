@@ -14,6 +14,8 @@ export interface StreamTimeouts {
   readonly pingMs: number;
   /** Until the answer to a query, unless the query says otherwise. Default 30 s. */
   readonly queryMs: number;
+  /** How long the archive may bring nothing of a page that was asked for. Default 60 s. */
+  readonly archivePageMs: number;
   /** For `stop()`: storing what has arrived, the last acknowledgement, closing. Default 5 s. */
   readonly stopMs: number;
 }
@@ -38,9 +40,9 @@ export interface InboundStanza {
   /** Full or bare JID as stamped by the server; empty for our own account on the server (RFC 6120 §8.1.2.1). */
   readonly from: string;
   readonly id: string | undefined;
-  /** XEP-0359, by our own account; `undefined` where the server doesn't vouch for it. */
+  /** XEP-0359, by our own account; at most 255 characters. `undefined` where the server doesn't vouch for it. */
   readonly archiveId: string | undefined;
-  /** XEP-0203, epoch milliseconds. A hint: a contact can forge it through some servers. */
+  /** XEP-0203, epoch milliseconds. A hint, unless it came from the archive: a contact can forge it through some servers. */
   readonly delayedAtMs: number | undefined;
   /** `<message xmlns="jabber:client" …/>`, namespaces written out, at most `limits.stanzaBytes`. */
   readonly xml: string;
@@ -65,6 +67,8 @@ export interface StoredSession {
   readonly handled: number;
   /** The highest number that a row has had in this session; 0 if none. */
   readonly sent: number;
+  /** Whether `markCaughtUp` was called in this session. */
+  readonly isCaughtUp: boolean;
 }
 
 /**
@@ -75,10 +79,21 @@ export interface StoredSession {
 export interface StreamStore {
   /** The session to resume; `undefined` if there is none or it can't be resumed. */
   load(): Promise<StoredSession | undefined>;
-  /** A new session: `handled` becomes 0 and all rows lose their numbers. Without `smId` it can't be resumed. */
+  /**
+   * A new session: `handled` becomes 0, all rows lose their numbers, and it has not caught up. Without `smId` it can't
+   * be resumed.
+   */
   begin(session: { readonly smId: string | undefined; readonly boundJid: string }): Promise<void>;
-  /** Stanzas and the new count in ONE transaction. Called with no stanzas when only the count has moved. */
-  storeInbound(stanzas: readonly InboundStanza[], handled: number): Promise<void>;
+  /**
+   * Stanzas, the new count and the archive id in ONE transaction. Called with no stanzas when only the others have moved.
+   * A stanza that was stored before, which is told by sender and id and without an id by `archiveId`, adds nothing.
+   * @param archiveId takes the place of the one before; `undefined` leaves it.
+   */
+  storeInbound(stanzas: readonly InboundStanza[], handled: number, archiveId?: string): Promise<void>;
+  /** The archive id kept last, over all sessions: all that the server archived up to it is durable. */
+  findArchiveId(): Promise<string | undefined>;
+  /** What the server archived before this session is durable. */
+  markCaughtUp(): Promise<void>;
   /** The oldest rows without a number in this session, in order. Asked again, it answers the same. */
   nextOutbound(limit: number): Promise<readonly OutboundStanza[]>;
   /** Before they are written to the socket. After a resumption rows may get new numbers: the last call holds. */

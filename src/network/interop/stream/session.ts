@@ -6,12 +6,16 @@ import { type Element, xml } from '@xmpp/client';
 import type { Clock, Log, Random } from '../../../model/ambient.ts';
 import { BridgeError, hasCode } from '../../../model/errors.ts';
 import { domainOf } from '../../../model/ids.ts';
+import { type AccountFeatures, askFeatures } from './account-features.ts';
+import { ArchiveCatchUp } from './archive-catch-up.ts';
+import { isArchiveResult } from './archive-xml.ts';
 import { streamErrors } from './errors.ts';
 import { InboundQueue } from './inbound-queue.ts';
 import { answerIq } from './iq-answers.ts';
 import { IqTable } from './iq-table.ts';
+import { watchPeer } from './keep-alive.ts';
 import type { ReaderLimits } from './limits.ts';
-import { NS_CLIENT, NS_DISCO_INFO, NS_PING, NS_SM, NS_STANZA_IDS, NS_STREAMS } from './namespaces.ts';
+import { NS_CLIENT, NS_SM, NS_STREAMS } from './namespaces.ts';
 import type { Negotiation } from './negotiation.ts';
 import { OutboundLane } from './outbound-lane.ts';
 import type { Query, StreamSettings, StreamStore, StreamTimeouts } from './ports.ts';
@@ -37,15 +41,17 @@ export interface SessionDeps {
   /** As `OutboundLaneDeps.suspects`. */
   readonly suspects: number;
   readonly isResumable: boolean;
+  /** Whether all that was archived before this session is stored. */
+  readonly isCaughtUp: boolean;
   /** What is known of our account from an earlier connection of the same session. */
-  readonly trustsStanzaIds: boolean | undefined;
+  readonly features: AccountFeatures | undefined;
 }
 
 /** Stanzas stored without the server having asked for a count; then it is told one all the same. */
 const ackEvery = 50;
 const farewellMs = 500;
 /** Until our account has told its features; what comes meanwhile waits. */
-const trustMs = 5000;
+const featuresMs = 5000;
 
 export class Session {
   readonly #deps: SessionDeps;
@@ -59,8 +65,9 @@ export class Session {
   #link: TlsLink | undefined;
   #end: ((reason: BridgeError) => void) | undefined;
   #reason: BridgeError | undefined;
-  #trustsStanzaIds: boolean | undefined;
-  #settleTrust: ((trusts: boolean) => void) | undefined;
+  readonly #catchUp: ArchiveCatchUp;
+  #features: AccountFeatures | undefined;
+  #settleFeatures: ((features: AccountFeatures | undefined) => void) | undefined;
   #received = 0;
   #storedMessages = 0;
   #lastAck: number;
@@ -71,9 +78,9 @@ export class Session {
     this.#deps = deps;
     this.#domain = domainOf(deps.settings.jid);
     this.#lastAck = deps.handled;
-    this.#trustsStanzaIds = deps.trustsStanzaIds;
-    const trustsStanzaIds = new Promise<boolean>((resolve) => {
-      this.#settleTrust = resolve;
+    this.#features = deps.features;
+    const features = new Promise<AccountFeatures | undefined>((resolve) => {
+      this.#settleFeatures = resolve;
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -91,10 +98,23 @@ export class Session {
       log: deps.log,
       context: { ownBareJid: deps.settings.jid, maxBytes: deps.limits.stanzaBytes },
       handled: deps.handled,
-      trustsStanzaIds,
+      isCaughtUp: deps.isCaughtUp,
+      features,
       onStored: (messages) => this.#onStored(messages),
       onFailed: (reason) => this.#close(reason),
       onFull: (isFull) => (isFull ? this.#link?.hold('store') : this.#link?.release('store')),
+    });
+    this.#catchUp = new ArchiveCatchUp({
+      store: deps.store,
+      queue: this.#inbound,
+      features,
+      ask: (payload, timeoutMs, signal) =>
+        this.query({ to: deps.settings.jid, type: 'set', payload, timeoutMs, signal }),
+      isHeld: () => this.#link?.isHeld ?? false,
+      pageMs: deps.timeouts.archivePageMs,
+      clock: deps.clock,
+      random: deps.random,
+      log: deps.log,
     });
   }
 
@@ -108,8 +128,8 @@ export class Session {
   }
 
   /** `undefined`: not yet known. */
-  get trustsStanzaIds(): boolean | undefined {
-    return this.#trustsStanzaIds;
+  get features(): AccountFeatures | undefined {
+    return this.#features;
   }
 
   /** Presences that were received and dropped: nobody here has a roster. */
@@ -118,8 +138,8 @@ export class Session {
   }
 
   /**
-   * Takes the connection over. In a fresh session the server is told that we are there; after a resumption it knows,
-   * and gets what it missed.
+   * Takes the connection over. In a fresh session the server is told that we are there, and asked for what it archived
+   * meanwhile; after a resumption it knows, and gets what it missed.
    */
   begin(
     negotiation: Negotiation,
@@ -134,10 +154,12 @@ export class Session {
       (failure) => this.#close(streamErrors.lost({}, failure)),
     );
     // First of all: a server answers in order, and what comes in waits for the answer.
-    this.#learnTrust().catch((failure) => this.#onFailure(failure));
+    this.#learnFeatures().catch((failure) => this.#onFailure(failure));
     const next = how.resumed ? this.#lane.resend() : this.#lane.send('<presence/>');
     next.catch((failure) => this.#onFailure(failure));
     this.#watch().catch((failure) => this.#onFailure(failure));
+    if (!this.#deps.isCaughtUp)
+      this.#catchUp.run(this.#over.signal).catch((failure) => this.#onFailure(failure));
     this.#lane.wake();
   }
 
@@ -195,7 +217,7 @@ export class Session {
       case 'refused': {
         const { name, fault } = event.refused;
         this.#deps.log.warn('stanza refused', { kind: name, fault, bytes: event.bytes });
-        this.#inbound.push(undefined, true, 0);
+        this.#inbound.push({ kind: 'counted' }, true, 0);
         return;
       }
       case 'end':
@@ -230,18 +252,30 @@ export class Session {
   #onStanza(element: Element, isCounted: boolean, bytes: number): void {
     switch (element.name) {
       case 'message':
-        this.#inbound.push(element, isCounted, bytes);
+        this.#onMessage(element, isCounted, bytes);
         return;
       case 'presence':
         this.#droppedPresences += 1;
-        this.#inbound.push(undefined, isCounted, 0);
+        this.#inbound.push({ kind: 'counted' }, isCounted, 0);
         return;
       case 'iq':
         this.#onIq(element);
-        this.#inbound.push(undefined, isCounted, 0);
+        this.#inbound.push({ kind: 'counted' }, isCounted, 0);
         return;
       default:
     }
+  }
+
+  #onMessage(message: Element, isCounted: boolean, bytes: number): void {
+    if (!isArchiveResult(message, this.#deps.settings.jid)) {
+      this.#inbound.push({ kind: 'live', message }, isCounted, bytes);
+      return;
+    }
+    const archived = this.#catchUp.read(message);
+    if (archived === undefined) {
+      this.#deps.log.debug('archive result that was not asked for');
+      this.#inbound.push({ kind: 'counted' }, isCounted, 0);
+    } else this.#inbound.push({ kind: 'archived', archived }, isCounted, bytes);
   }
 
   #onIq(iq: Element): void {
@@ -302,60 +336,29 @@ export class Session {
     await this.#link.write(text);
   }
 
-  /** XEP-0359 §6: a stanza id counts only if whom it names announces the feature. */
-  async #learnTrust(): Promise<void> {
-    if (this.#trustsStanzaIds !== undefined) return this.#settleTrust?.(this.#trustsStanzaIds);
-    const payload = xml('query', { xmlns: NS_DISCO_INFO });
-    try {
-      const info = await this.query({
-        to: this.#deps.settings.jid,
-        type: 'get',
-        payload,
-        timeoutMs: trustMs,
-      });
-      const features = info?.getChildren('feature', NS_DISCO_INFO) ?? [];
-      this.#trustsStanzaIds = features.some((feature) => feature.attrs.var === NS_STANZA_IDS);
-    } catch (failure) {
-      if (!(failure instanceof BridgeError)) throw failure;
-      // A refusal is an answer; silence leaves it to the next connection to ask again.
-      if (failure.arrived === 'yes') this.#trustsStanzaIds = false;
-    }
-    this.#settleTrust?.(this.#trustsStanzaIds ?? false);
+  async #learnFeatures(): Promise<void> {
+    const { jid } = this.#deps.settings;
+    // Silence leaves it to the next connection to ask again.
+    this.#features ??= await askFeatures((payload) =>
+      this.query({ to: jid, type: 'get', payload, timeoutMs: featuresMs }),
+    );
+    this.#settleFeatures?.(this.#features);
   }
 
-  /** XEP-0199 when it is quiet; and whoever answers pings but never acknowledges is of no use either. */
   async #watch(): Promise<void> {
-    const { clock, timeouts } = this.#deps;
-    while (this.#reason === undefined) {
-      const before = {
-        received: this.#received,
-        acked: this.#deps.counter.acked,
-        waiting: this.#lane.inFlight.length,
-      };
-      try {
-        await clock.sleep(timeouts.pingIntervalMs, this.#over.signal);
-      } catch {
-        return; // The session is over.
-      }
-      // Our own store is the slow one: the server may be well.
-      if (this.#link?.isHeld) continue;
-      const isAckOverdue =
-        before.waiting > 0 && this.#lane.inFlight.length > 0 && before.acked === this.#deps.counter.acked;
-      if (isAckOverdue) return this.#close(streamErrors.timeout({ step: 'ack' }));
-      if (this.#lane.inFlight.length > 0) await this.#lane.askForAck();
-      if (before.received === this.#received) await this.#ping();
-    }
-  }
-
-  async #ping(): Promise<void> {
-    const payload = xml('ping', { xmlns: NS_PING });
-    try {
-      await this.query({ to: this.#domain, type: 'get', payload, timeoutMs: this.#deps.timeouts.pingMs });
-    } catch (failure) {
-      if (!(failure instanceof BridgeError)) throw failure;
-      // An error is an answer too.
-      if (failure.arrived !== 'yes') this.#close(streamErrors.timeout({ step: 'ping' }, failure));
-    }
+    const { clock, timeouts, counter } = this.#deps;
+    const deps = {
+      clock,
+      timeouts,
+      counter,
+      lane: this.#lane,
+      received: () => this.#received,
+      isHeld: () => this.#link?.isHeld ?? false,
+      ask: (payload: Element, timeoutMs: number) =>
+        this.query({ to: this.#domain, type: 'get', payload, timeoutMs }),
+    };
+    const reason = await watchPeer(deps, this.#over.signal);
+    if (reason !== undefined) this.#close(reason);
   }
 
   /** Something that nobody waits for has failed. */
@@ -371,7 +374,7 @@ export class Session {
     this.#reason = reason;
     this.#over.abort();
     this.#iqs.rejectAll(streamErrors.lost({}, reason));
-    this.#settleTrust?.(this.#trustsStanzaIds ?? false);
+    this.#settleFeatures?.(this.#features);
     this.#finish(reason, last).then(
       () => this.#end?.(reason),
       (failure) => this.#end?.(streamErrors.lost({}, failure)),

@@ -108,6 +108,7 @@ export class StreamReader {
         this.#onStanza(built.element, bytes);
         return;
       case 'refused':
+        if (bytes > this.#limits.discardBytes) throw new LimitStop('stanzaBytes');
         this.#events.push({ kind: 'refused', refused: built.refused, bytes });
         return;
       case 'end':

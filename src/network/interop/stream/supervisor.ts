@@ -4,8 +4,9 @@
  */
 import type { Element } from '@xmpp/client';
 import { BridgeError, hasCode } from '../../../model/errors.ts';
+import type { AccountFeatures } from './account-features.ts';
 import { streamErrors } from './errors.ts';
-import { limitsAfterLogin, type ReaderLimits } from './limits.ts';
+import { limitsAfterLogin, type ReaderLimits, withRoomToForward } from './limits.ts';
 import { type Negotiated, Negotiation } from './negotiation.ts';
 import type { Query, StoredSession, StreamDeps, StreamStatus, StreamTimeouts, XmppStream } from './ports.ts';
 import { type AttemptEnd, RetryPolicy } from './retry-policy.ts';
@@ -18,6 +19,7 @@ const defaultTimeouts: StreamTimeouts = {
   pingIntervalMs: 60_000,
   pingMs: 30_000,
   queryMs: 30_000,
+  archivePageMs: 60_000,
   stopMs: 5_000,
 };
 
@@ -30,7 +32,7 @@ const unknownStanzas = 2 ** 30;
 interface SessionMemory {
   readonly smId: string | undefined;
   readonly counter: OutboundCounter;
-  readonly trustsStanzaIds: boolean | undefined;
+  readonly features: AccountFeatures | undefined;
 }
 
 export class StreamSupervisor implements XmppStream {
@@ -124,7 +126,7 @@ export class StreamSupervisor implements XmppStream {
       const { clock, settings, token } = this.#deps;
       const negotiation = new Negotiation({
         settings,
-        limits: this.#limits,
+        limits: withRoomToForward(this.#limits),
         token,
         clock,
         deadlineMs: this.#timeouts.negotiationMs,
@@ -153,12 +155,12 @@ export class StreamSupervisor implements XmppStream {
   async #open(negotiated: Negotiated, stored: StoredSession | undefined): Promise<Session> {
     const { store } = this.#deps;
     let counter: OutboundCounter;
-    let trustsStanzaIds: boolean | undefined;
+    let features: AccountFeatures | undefined;
     if (negotiated.kind === 'resumed') {
       const acked = await this.#markAcked(negotiated.wireHandled, stored);
       // The rows that the server hasn't get the next numbers: what else was under way is gone for good.
       counter = new OutboundCounter(acked);
-      trustsStanzaIds = this.#memory?.trustsStanzaIds;
+      features = this.#memory?.features;
     } else {
       // Only a refused resumption tells; what the server had then need not be sent again.
       if (negotiated.lastWireHandled !== undefined) await this.#markAcked(negotiated.lastWireHandled, stored);
@@ -166,7 +168,7 @@ export class StreamSupervisor implements XmppStream {
       counter = new OutboundCounter();
     }
     const smId = negotiated.kind === 'resumed' ? stored?.smId : negotiated.smId;
-    this.#memory = { smId, counter, trustsStanzaIds };
+    this.#memory = { smId, counter, features };
     this.#mustBindAnew = false;
     const { settings, clock, random, log, onStored } = this.#deps;
     return new Session({
@@ -182,7 +184,8 @@ export class StreamSupervisor implements XmppStream {
       handled: negotiated.kind === 'resumed' ? (stored?.handled ?? 0) : 0,
       suspects: this.#suspects,
       isResumable: smId !== undefined,
-      trustsStanzaIds,
+      isCaughtUp: negotiated.kind === 'resumed' && stored?.isCaughtUp === true,
+      features,
     });
   }
 
@@ -234,8 +237,7 @@ export class StreamSupervisor implements XmppStream {
     over.abort();
     this.#session = undefined;
     this.#deps.log.debug('stream session over', { droppedPresences: session.droppedPresences });
-    if (this.#memory !== undefined)
-      this.#memory = { ...this.#memory, trustsStanzaIds: session.trustsStanzaIds };
+    if (this.#memory !== undefined) this.#memory = { ...this.#memory, features: session.features };
     await this.#learnFrom(reason, session, resumed);
     return { reason, hadProgress: session.hadProgress || wasStable };
   }

@@ -19,12 +19,18 @@ export class MemoryStore implements StreamStore {
   readonly inbox: InboundStanza[] = [];
   readonly rows: Row[] = [];
   readonly rejected: { readonly rowId: string; readonly code: string }[] = [];
-  session: { smId: string | undefined; boundJid: string; handled: number; sent: number } | undefined;
+  session:
+    | { smId: string | undefined; boundJid: string; handled: number; sent: number; isCaughtUp: boolean }
+    | undefined;
+  archiveId: string | undefined;
+  /** Stanzas that came again and were not stored again. */
+  repeats = 0;
   /** How many sessions were begun. */
   begun = 0;
   /** Awaited before each method takes effect. */
   before: (method: keyof StreamStore) => Promise<void> = async () => undefined;
   #isStoring = false;
+  readonly #keys = new Set<string>();
 
   add(...xml: readonly string[]): void {
     for (const text of xml) {
@@ -44,22 +50,39 @@ export class MemoryStore implements StreamStore {
 
   async begin(session: { readonly smId: string | undefined; readonly boundJid: string }): Promise<void> {
     await this.before('begin');
-    this.session = { ...session, handled: 0, sent: 0 };
+    this.session = { ...session, handled: 0, sent: 0, isCaughtUp: false };
     this.begun += 1;
     for (const row of this.#waiting()) row.number = undefined;
   }
 
-  async storeInbound(stanzas: readonly InboundStanza[], handled: number): Promise<void> {
+  async storeInbound(stanzas: readonly InboundStanza[], handled: number, archiveId?: string): Promise<void> {
     assert.equal(this.#isStoring, false, 'storeInbound calls overlap');
     this.#isStoring = true;
     try {
       await this.before('storeInbound');
       assert(this.session !== undefined && handled >= this.session.handled);
       this.session.handled = handled;
-      this.inbox.push(...stanzas);
+      this.archiveId = archiveId ?? this.archiveId;
+      for (const stanza of stanzas) {
+        const key = keyOf(stanza);
+        if (key !== undefined && this.#keys.has(key)) this.repeats += 1;
+        else this.inbox.push(stanza);
+        if (key !== undefined) this.#keys.add(key);
+      }
     } finally {
       this.#isStoring = false;
     }
+  }
+
+  async findArchiveId(): Promise<string | undefined> {
+    await this.before('findArchiveId');
+    return this.archiveId;
+  }
+
+  async markCaughtUp(): Promise<void> {
+    await this.before('markCaughtUp');
+    assert(this.session !== undefined);
+    this.session.isCaughtUp = true;
   }
 
   async nextOutbound(limit: number): Promise<readonly OutboundStanza[]> {
@@ -104,4 +127,11 @@ export class MemoryStore implements StreamStore {
   #waiting(): Row[] {
     return this.rows.filter((row) => row.state === 'waiting');
   }
+}
+
+/** What makes a stanza the same when it comes again; `undefined`: nothing. */
+function keyOf({ from, id, archiveId }: InboundStanza): string | undefined {
+  const sender = from.split('/')[0];
+  if (id !== undefined) return `${sender} ${id}`;
+  return archiveId === undefined ? undefined : `${sender} archive ${archiveId}`;
 }

@@ -43,6 +43,7 @@ export interface Behaviour {
   resumable: boolean;
   knowsSessions: boolean;
   announcesStanzaIds: boolean;
+  announcesArchive: boolean;
   /** Checks the SASL response; a condition refuses it. */
   login: (response: string) => string | undefined;
   /** Called for each element from the client after login; `true`: it has been dealt with. */
@@ -193,8 +194,14 @@ export class Connection {
         `<iq type='result' id='${id}'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>${this.boundJid}</jid></bind></iq>`,
       );
     } else if (iq.getChild('query', NS_DISCO) !== undefined) {
-      const feature = this.#server.behaviour.announcesStanzaIds ? `<feature var='urn:xmpp:sid:0'/>` : '';
-      this.deliver(`<iq type='result' id='${id}'${from}><query xmlns='${NS_DISCO}'>${feature}</query></iq>`);
+      const { announcesStanzaIds, announcesArchive } = this.#server.behaviour;
+      const features = [
+        ...(announcesStanzaIds ? [`<feature var='urn:xmpp:sid:0'/>`] : []),
+        ...(announcesArchive ? [`<feature var='urn:xmpp:mam:2'/>`] : []),
+      ];
+      this.deliver(
+        `<iq type='result' id='${id}'${from}><query xmlns='${NS_DISCO}'>${features.join('')}</query></iq>`,
+      );
     } else if (iq.getChild('ping', 'urn:xmpp:ping') !== undefined) {
       this.deliver(`<iq type='result' id='${id}'${from}/>`);
     } else {
@@ -214,6 +221,7 @@ export class ScriptedServer {
     resumable: true,
     knowsSessions: true,
     announcesStanzaIds: false,
+    announcesArchive: false,
     login: () => undefined,
     onElement: () => false,
     onHeader: () => false,

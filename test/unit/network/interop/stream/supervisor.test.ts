@@ -139,6 +139,7 @@ async function runCuts(world: World, restart: boolean): Promise<void> {
   );
   assert.deepEqual(world.server.faults, []);
   assert.equal(world.store.begun, 1);
+  assert.equal(world.store.repeats, 0);
 }
 
 describe('with cuts at random', () => {

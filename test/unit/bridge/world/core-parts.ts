@@ -1,0 +1,67 @@
+/** The parts of the core, put together as `createBridge` does, for tests that step them one by one. */
+import { BotChat } from '../../../../src/bridge/bot-chat.ts';
+import { BotNotices } from '../../../../src/bridge/bot-notices.ts';
+import { Consent } from '../../../../src/bridge/consent.ts';
+import { Enlistments } from '../../../../src/bridge/enlistments.ts';
+import { FateReports } from '../../../../src/bridge/fate-reports.ts';
+import { GhostProfiles } from '../../../../src/bridge/ghost-profiles.ts';
+import { Inbound } from '../../../../src/bridge/inbound.ts';
+import { InboundNotes } from '../../../../src/bridge/inbound-notes.ts';
+import { Links } from '../../../../src/bridge/links.ts';
+import { MatrixLane } from '../../../../src/bridge/matrix-lane.ts';
+import { MissingMessages } from '../../../../src/bridge/missing-messages.ts';
+import { NetworkLane } from '../../../../src/bridge/network-lane.ts';
+import { Notices } from '../../../../src/bridge/notices.ts';
+import { Outbound } from '../../../../src/bridge/outbound.ts';
+import type { BridgeParts } from '../../../../src/bridge/parts.ts';
+import { PortalRooms } from '../../../../src/bridge/portal-rooms.ts';
+import { PrekeyKeeper } from '../../../../src/bridge/prekey-keeper.ts';
+import { RetryRequests } from '../../../../src/bridge/retry-requests.ts';
+import type { BridgeWorld } from './bridge-world.ts';
+
+/**
+ * A core of a process that has just been started. The lanes of rooms and contacts are stepped by the test; what goes on
+ * beside them (enlistments, prekeys, what people are told) runs once `begin` has taken up what a former run left.
+ */
+export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) {
+  /** Senders whose lanes a command woke. */
+  const wokenInbound: string[] = [];
+  const links = new Links(parts);
+  const notices = new Notices(parts);
+  const botNotices = new BotNotices(parts, notices);
+  const fates = new FateReports(parts, notices);
+  const portals = new PortalRooms(parts, new GhostProfiles(parts));
+  const prekeys = new PrekeyKeeper(parts, links);
+  const enlistments = new Enlistments(parts, links, botNotices);
+  const consent = new Consent(parts, enlistments);
+  const notes = new InboundNotes(parts, portals, notices, fates);
+  const missing = new MissingMessages(parts, links, portals);
+  const retryRequests = new RetryRequests(parts, links);
+  const wakeInbound = (_account: object, sender: string) => void wokenInbound.push(sender);
+  const chat = new BotChat({ parts, consent, links, notices, portals, wakeInbound });
+  const inbound = new Inbound({ parts, links, portals, notes, prekeys, missing, retryRequests });
+  const core = {
+    links,
+    portals,
+    prekeys,
+    enlistments,
+    notes,
+    wokenInbound,
+    outbound: new Outbound(parts, links),
+    matrixLane: new MatrixLane({ parts, outbound: new Outbound(parts, links), chat, notices, fates }),
+    networkLane: new NetworkLane({ parts, inbound, notices, botNotices }),
+    begin: async () => {
+      await fates.start();
+      await botNotices.start();
+    },
+    stop: async () => {
+      await Promise.all([fates.stop(), botNotices.stop(), enlistments.stop(), prekeys.stop()]);
+    },
+  };
+  enlistments.start();
+  prekeys.start();
+  world.cores.add(core);
+  return core;
+}
+
+export type CoreParts = ReturnType<typeof coreParts>;
