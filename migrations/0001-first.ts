@@ -164,10 +164,6 @@ async function rooms(knex: Knex): Promise<void> {
 }
 
 async function queues(knex: Knex): Promise<void> {
-  await knex.schema.createTable('appservice_transactions', (table) => {
-    table.string('txn_id', 255).primary();
-    table.bigInteger('received_at_ms').notNullable();
-  });
   await knex.schema.createTable('matrix_inbox', (table) => {
     table.bigIncrements('seq');
     table.string('event_id', 255).notNullable().unique();

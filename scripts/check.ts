@@ -1,4 +1,5 @@
 /** npm run check: all that can be checked without a server. Ends with 1 if anything is wrong. */
+import { availableParallelism } from 'node:os';
 import { printLine, programStep, runSteps, type Step, testStep } from './steps.ts';
 
 // Nothing here waits for a server: a unit test that takes this long hangs.
@@ -10,7 +11,12 @@ export function checkSteps(): Step[] {
     programStep('format, lint and import rules', 'biome', ['check', '--error-on-warnings', '.']),
     programStep('types', 'tsc', ['-p', '.']),
     programStep('generated files are in sync', process.execPath, ['scripts/generate.ts', '--check']),
-    testStep('unit tests', ['test/unit/**/*.test.ts'], [`--test-timeout=${TEST_TIMEOUT_MS}`]),
+    testStep(
+      'unit tests',
+      ['test/unit/**/*.test.ts'],
+      // One file a processor; node:test itself would leave one idle.
+      [`--test-timeout=${TEST_TIMEOUT_MS}`, `--test-concurrency=${availableParallelism()}`],
+    ),
   ];
 }
 

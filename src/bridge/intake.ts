@@ -18,7 +18,7 @@ export function createIntake(deps: {
         (event) => event.sender !== botUserId && parseGhost(event.sender) === undefined,
       );
       const rooms = await deps.storage.database.transaction(
-        async (tx) => await deps.storage.matrixInbox.insert(tx, transaction.txnId, foreign.map(toArrived)),
+        async (tx) => await deps.storage.matrixInbox.insert(tx, foreign.map(toArrived)),
       );
       // crash point: intake-stored
       if (rooms.length > 0) deps.onStored(rooms);

@@ -14,11 +14,12 @@ import { type BridgeParts, reasonOf, reasonText } from './parts.ts';
 
 /** After so many attempts that failed with something we do not understand, the event is given up visibly. */
 const MOST_UNEXPECTED = 5;
+/** How often a contact's unsound keys are asked for: each time uses up some of theirs. */
 const MOST_UNSOUND = 3;
 /** After so many attempts an event that is no message is given up: a command is repeated by its person. */
 const MOST_ATTEMPTS = 8;
 /** A message that waits for longer is told to be waiting. */
-const LATE_MS = 60_000;
+const LATE_MS = 15_000;
 
 export class MatrixLane {
   readonly #parts: BridgeParts;

@@ -40,17 +40,13 @@ export class MatrixInbox {
   }
 
   /**
-   * Stores a transaction's events. An event id seen before adds nothing, in whatever transaction it comes (Synapse has
-   * been seen pushing one event in two). The transaction id alone decides nothing.
+   * Stores a transaction's events. An event id seen before adds nothing (Synapse has been seen pushing one event in two
+   * transactions). The id of the transaction decides nothing.
+   * COMPAT Synapse 1.163 on SQLite counts its transactions from 1 again after each restart: new events under old ids.
    * @returns the rooms that have new work.
    */
-  async insert(tx: Tx, txnId: string, events: readonly ArrivedEvent[]): Promise<RoomLane[]> {
+  async insert(tx: Tx, events: readonly ArrivedEvent[]): Promise<RoomLane[]> {
     const receivedAtMs = this.#clock.nowMs();
-    // COMPAT Synapse 1.163 on SQLite counts its transactions from 1 again after each restart: new events, old ids.
-    await tx('appservice_transactions')
-      .insert({ txn_id: txnId, received_at_ms: receivedAtMs })
-      .onConflict('txn_id')
-      .merge(['received_at_ms']);
     const lanes = new Map<RoomId, RoomLane>();
     for (const arrived of events) {
       const { dataKey, network } = await this.#portalOf(tx, arrived.room);
@@ -155,7 +151,6 @@ export class MatrixInbox {
   /** Forgets settled rows and transaction ids older than this: nobody repeats them any more. */
   async deleteSettled(tx: Tx, beforeMs: number): Promise<void> {
     await tx('matrix_inbox').whereNot({ state: 'waiting' }).where('settled_at_ms', '<', beforeMs).delete();
-    await tx('appservice_transactions').where('received_at_ms', '<', beforeMs).delete();
   }
 
   async #insertEvent(

@@ -162,7 +162,7 @@ async function prepareOut(world: SignalWorld, peer: SignalPeer, count: number): 
   await world.tx(async (tx) => {
     const sender = '@ada:example.org' as never;
     const arrived = events.map((event) => ({ event, room, sender, type: 'm.room.message', json: PLAINTEXT }));
-    await storage.matrixInbox.insert(tx, `bench ${portal}`, arrived);
+    await storage.matrixInbox.insert(tx, arrived);
   });
   return events.map((event) => async (signal) => {
     const row = await world.tx(async (tx) => await storage.matrixInbox.findNext(tx, room));

@@ -11,25 +11,35 @@ export function startChatCommand({ parts, portals }: CommandParts): Command {
     aliases: ['pm', 'dm', 'resolve-identifier'],
     usage: 'start-chat <identifier> [network]',
     summary: 'command-start-chat',
-    args: { min: 1, max: 2 },
+    // A phone number may be typed with spaces.
+    args: { min: 1, max: 9 },
     permission: 'user',
     run: async (call) => {
       const account = await accountFor(call);
       if (account === undefined) return;
       const network = networkOf(parts, account);
-      const [typed = ''] = call.args;
+      const { typed } = split(call.args);
       const identifier = network.adapter.inspectIdentifier(typed);
       if (identifier === undefined) await call.reply('start-chat-bad-identifier', { identifier: typed });
       else await open(call, account, network, identifier);
     },
   };
 
+  /** The last word is a network if one is called so; everything before it is the identifier. */
+  function split(args: readonly string[]): { typed: string; network: string | undefined } {
+    const last = args.at(-1)?.toLowerCase();
+    const isNetwork = args.length > 1 && [...parts.networks.keys()].some((id) => id === last);
+    return isNetwork
+      ? { typed: args.slice(0, -1).join(' '), network: last }
+      : { typed: args.join(' '), network: undefined };
+  }
+
   async function accountFor(call: CommandCall): Promise<Account | undefined> {
     const { storage } = parts;
     const accounts = await storage.database.transaction(
       async (tx) => await storage.accounts.listOfUser(tx, call.user),
     );
-    const name = call.args[1]?.toLowerCase();
+    const { network: name } = split(call.args);
     const active = accounts.filter(
       ({ state, network }) =>
         state === 'active' && parts.networks.has(network) && (name ?? network) === network,
@@ -41,7 +51,7 @@ export function startChatCommand({ parts, portals }: CommandParts): Command {
       return undefined;
     }
     const networks = [...parts.networks.values()].map(({ adapter }) => adapter.displayName).join(', ');
-    await call.reply('start-chat-not-connected', { network: call.args[1] ?? networks });
+    await call.reply('start-chat-not-connected', { network: name ?? networks });
     return undefined;
   }
 

@@ -43,10 +43,15 @@ it('a failure is logged, and the next hour comes all the same', async () => {
       ({ level, message }) => level === 'error' && message === 'settled rows not forgotten',
     );
   await world.until(failed);
-  await world.tx(
-    async (tx) => await tx('appservice_transactions').insert({ txn_id: 'old', received_at_ms: 0 }),
-  );
-  const rows = async () => (await world.tx(async (tx) => await tx('appservice_transactions'))).length;
+  const oldFate = {
+    event_id: '$old',
+    room_id: '!room:example.org',
+    account_id: 'gone',
+    state: 'sent',
+    changed_at_ms: 0,
+  };
+  await world.tx(async (tx) => await tx('fates').insert(oldFate));
+  const rows = async () => (await world.tx(async (tx) => await tx('fates'))).length;
   await world.until(async () => (await rows()) === 0, 10 * 60_000);
   await housekeeping.stop();
   await world.close();

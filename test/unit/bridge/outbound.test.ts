@@ -246,7 +246,7 @@ describe('from Matrix to the network', () => {
     await converse();
     const good = world.event(room, 'after the broken one');
     await world.tx(async (tx) => {
-      await world.storage.matrixInbox.insert(tx, 'broken', [
+      await world.storage.matrixInbox.insert(tx, [
         { event: eventId('$broken'), room, sender: good.sender, type: 'm.room.message', json: '{' },
       ]);
     });
