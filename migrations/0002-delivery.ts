@@ -25,7 +25,7 @@ export async function up(knex: Knex): Promise<void> {
     table.string('account_id', 36).notNullable();
     // waiting, sent, delivered, failed, maybe-failed
     table.string('state', 16).notNullable();
-    // The state of which the room was last told by a status event; null while it was told of none.
+    // The state of which the room was last told; null while it was told of none.
     table.string('told', 16);
     table.string('error_code', 64);
     // Id of the text that tells the sender why; null when nothing failed.

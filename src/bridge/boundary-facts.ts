@@ -18,6 +18,7 @@ export function networkFacts(parts: Pick<BridgeParts, 'settings'>, network: Netw
     operator: parts.settings.operator,
     network: { id: network.adapter.id, name: network.adapter.displayName },
     suite: 'pqxdh+spqr',
+    keptHours: network.keepSentMs / (60 * 60_000),
     lost: NOT_YET,
   };
 }

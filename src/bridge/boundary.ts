@@ -16,6 +16,8 @@ export type BoundaryFacts = Readonly<{
   network: Readonly<{ id: string; name: string }>;
   /** Leg 2. `pqxdh+spqr`: PQXDH key agreement and the post-quantum ratchet. */
   suite: 'pqxdh+spqr';
+  /** For how long a sent message is kept, sealed, while the contact's app has not confirmed it. Hours. */
+  keptHours: number;
   /** Hexadecimal SHA-256 of our Signal identity key; absent before the opt-in. */
   ownFingerprint?: string;
   /** What the native chat has and this one has not, in words. */
@@ -32,6 +34,7 @@ export function boundarySha256(facts: BoundaryFacts): string {
     facts.network.id,
     facts.network.name,
     facts.suite,
+    facts.keptHours,
     facts.ownFingerprint ?? '',
     ...facts.lost,
   ];
@@ -44,7 +47,7 @@ export function boundaryLines(facts: BoundaryFacts, texts: Texts): string[] {
   return [
     texts.say('boundary-matrix-leg', { encrypted: facts.matrixEncrypted ? 'yes' : 'no' }),
     texts.say('boundary-bridge', { mode: operator.mode, operator: operator.name }),
-    texts.say('boundary-stored'),
+    texts.say('boundary-stored', { hours: facts.keptHours }),
     texts.say('boundary-network-leg', { network: network.name, suite: 'PQXDH, post-quantum ratchet' }),
     texts.say('boundary-beyond', { network: network.name }),
     ...(facts.lost.length > 0
@@ -73,6 +76,7 @@ export function boundaryState(facts: BoundaryFacts): Record<string, unknown> {
     bridge: {
       plaintext: 'in-memory',
       at_rest: 'sealed-until-delivered',
+      at_rest_hours: facts.keptHours,
       operator: facts.operator.name,
       contact: facts.operator.contact,
       mode: facts.operator.mode,

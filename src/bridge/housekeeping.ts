@@ -76,7 +76,8 @@ export class Housekeeping {
           await storage.fates.save(tx, {
             ...carried,
             account: account.id,
-            state: 'failed',
+            // It may have been written to an earlier connection that was lost before the server said so.
+            state: 'maybe-failed',
             errorCode: 'bridge/tooOld',
             reason: 'reason-too-old',
           });

@@ -52,6 +52,7 @@ export class InboundNotes {
       if (record === undefined || portal?.room === undefined) return undefined;
       if (!(await storage.messages.saveDelivered(tx, record))) return undefined;
       const { event } = record;
+      await storage.sentMessages.delete(tx, account.id, record.message);
       await storage.fates.save(tx, { event, room: portal.room, account: account.id, state: 'delivered' });
       return portal.room;
     });

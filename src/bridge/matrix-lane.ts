@@ -196,8 +196,7 @@ export class MatrixLane {
     failure: unknown,
   ): Promise<StepResult> {
     if (conversation === undefined && row.attempts >= MOST_ATTEMPTS) {
-      await this.#settle(row, codeOf(failure));
-      return 'more';
+      return await this.#tellInChat(event, row, failure);
     }
     const { storage, clock, random } = this.#parts;
     const asked = failure instanceof BridgeError ? Number(failure.facts.retryAfterMs ?? 0) : 0;

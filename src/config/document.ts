@@ -1,7 +1,7 @@
 /** A YAML file with positions. Its size and its aliases are bounded; a key that stands twice is a fault. */
 import { isNode, isScalar, isSeq, isMap as isYamlMap, LineCounter, parseDocument } from 'yaml';
 import type { Fault, SettingPath } from './fault.ts';
-import { isMap, type RawMap } from './tree.ts';
+import { isMap, isTooDeep, type RawMap } from './tree.ts';
 
 /** Longest configuration, in characters. */
 const MAX_LENGTH = 1024 * 1024;
@@ -55,6 +55,7 @@ export function parseConfigDocument(text: string, file: string): ParsedDocument 
   }
   if (root === null || root === undefined) root = {};
   if (!isMap(root)) return malformed(file, 'must be a map of sections');
+  if (isTooDeep(root)) return malformed(file, 'nests deeper than any setting does');
   const place = (path: SettingPath) => keyOffset(yaml.contents, path);
   return {
     kind: 'parsed',

@@ -7,7 +7,7 @@ import { parseDocument } from 'yaml';
 import { nearest } from '../model/nearest.ts';
 import { type Fault, pathText } from './fault.ts';
 import { type SectionNode, type SettingNode, secretKeys } from './settings.ts';
-import { isMap, putAt, type RawMap } from './tree.ts';
+import { isMap, isTooDeep, putAt, type RawMap } from './tree.ts';
 
 const PREFIX = 'DRAWBRIDGE_';
 
@@ -95,7 +95,8 @@ function readValue(
   const yaml = parseDocument(text, { prettyErrors: false, logLevel: 'error' });
   if (yaml.errors.length > 0) return { kind: 'malformed' };
   try {
-    return { kind: 'value', value: yaml.contents === null ? null : yaml.toJS({ maxAliasCount: 0 }) };
+    const value: unknown = yaml.contents === null ? null : yaml.toJS({ maxAliasCount: 0 });
+    return isTooDeep(value) ? { kind: 'malformed' } : { kind: 'value', value };
   } catch (failure) {
     // maxAliasCount 0: a variable has no use for aliases, and the library throws this for them.
     if (failure instanceof ReferenceError) return { kind: 'malformed' };

@@ -34,3 +34,18 @@ export function putAt(root: RawMap, path: readonly string[], value: unknown): bo
   map[last] = value;
   return true;
 }
+
+/** Deeper than any setting stands; also where an alias makes a list or a map a part of itself. */
+const MAX_DEPTH = 16;
+
+/** Whether lists and maps in `value` stand deeper in one another than settings do. Without recursion. */
+export function isTooDeep(value: unknown): boolean {
+  const waiting = [{ value, depth: 0 }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const depth = next.depth + 1;
+    if (typeof next.value !== 'object' || next.value === null) continue;
+    if (depth > MAX_DEPTH) return true;
+    for (const inside of Object.values(next.value)) waiting.push({ value: inside, depth });
+  }
+  return false;
+}

@@ -39,7 +39,7 @@ export class Database {
   static async open(settings: DatabaseSettings): Promise<Database> {
     const database = new Database(knexModule(knexConfig(settings)), settings.type);
     try {
-      if (settings.type === 'sqlite') await createPrivately(settings.file);
+      if (settings.type === 'sqlite' && settings.file !== ':memory:') await createPrivately(settings.file);
       await database.#knex.raw('select 1');
     } catch (cause) {
       await database.#knex.destroy();

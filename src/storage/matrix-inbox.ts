@@ -148,7 +148,7 @@ export class MatrixInbox {
     return Number(row.n);
   }
 
-  /** Forgets settled rows and transaction ids older than this: nobody repeats them any more. */
+  /** Forgets rows settled before this: nobody repeats them any more. */
   async deleteSettled(tx: Tx, beforeMs: number): Promise<void> {
     await tx('matrix_inbox').whereNot({ state: 'waiting' }).where('settled_at_ms', '<', beforeMs).delete();
   }

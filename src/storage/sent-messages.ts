@@ -57,6 +57,11 @@ export class SentMessages {
     return { contact: contactId(row.contact_id), content, retries: row.retries };
   }
 
+  /** The contact's app has it: nobody asks for it any more. */
+  async delete(tx: Tx, account: AccountId, message: MessageId): Promise<void> {
+    await tx('sent_messages').where({ account_id: account, message_id: message }).delete();
+  }
+
   async saveRetries(tx: Tx, account: AccountId, message: MessageId, retries: number): Promise<void> {
     await tx('sent_messages').where({ account_id: account, message_id: message }).update({ retries });
   }

@@ -11,7 +11,7 @@ boundary-bridge = { $mode ->
     [own-endpoint] At the bridge they are decrypted and encrypted again. It runs on a machine of { $operator } for their own use; that machine can read them.
    *[provider] At the bridge they are decrypted and encrypted again. { $operator } operates it and can read them while they pass.
   }
-boundary-stored = The bridge keeps no copy of a message once it has arrived. Until then it waits in the database, sealed.
+boundary-stored = A message waits in the bridge's database, sealed, until it has arrived. What you send is kept there, sealed, until the other person's app has confirmed it, in case it asks again; at most { $hours } hours.
 boundary-network-leg = Between the bridge and { $network }, messages are encrypted with the Signal protocol ({ $suite }).
 boundary-beyond = { $network } sees who writes to whom, when, and how much. What the other person's app does with a message is out of sight.
 boundary-lost = Missing here, compared with { $network } itself: { $lost }.

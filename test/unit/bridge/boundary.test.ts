@@ -15,6 +15,7 @@ const FACTS: BoundaryFacts = {
   operator: { name: 'Example Org', contact: 'mailto:admin@example.org', mode: 'provider' },
   network: { id: 'gk', name: 'Gatekeeper' },
   suite: 'pqxdh+spqr',
+  keptHours: 24,
   ownFingerprint: 'ab'.repeat(32),
   lost: ['calls', 'groups'],
 };
@@ -30,6 +31,7 @@ const CHANGED: Readonly<Record<string, BoundaryFacts>> = {
   'network.id': { ...FACTS, network: { ...FACTS.network, id: 'other' } },
   'network.name': { ...FACTS, network: { ...FACTS.network, name: 'Other' } },
   suite: { ...FACTS, suite: 'another' as BoundaryFacts['suite'] },
+  keptHours: { ...FACTS, keptHours: 48 },
   ownFingerprint: { ...FACTS, ownFingerprint: 'cd'.repeat(32) },
   'no ownFingerprint': BEFORE_OPT_IN,
   lost: { ...FACTS, lost: ['calls'] },
@@ -38,15 +40,16 @@ const CHANGED: Readonly<Record<string, BoundaryFacts>> = {
 
 describe('the hash of the facts', () => {
   it('is the same in every release that changes no fact', () => {
-    assert.equal(boundarySha256(FACTS), 'b4de7a5f8ccb66f8099085b31bd6c7363dfaaef2b7f45a20f07b9657a7c7eb3d');
+    assert.equal(boundarySha256(FACTS), 'a480ba486be4b9423b81a5db929d605811637affef721baf5a6fedba2f97790d');
     assert.equal(boundarySha256(structuredClone(FACTS)), boundarySha256(FACTS));
   });
 
   it('does not depend on the order in which the facts were written down', () => {
-    const { lost, suite, network, operator, matrixEncrypted, ownFingerprint } = FACTS;
+    const { lost, suite, keptHours, network, operator, matrixEncrypted, ownFingerprint } = FACTS;
     const turned: BoundaryFacts = {
       lost,
       suite,
+      keptHours,
       network,
       operator,
       matrixEncrypted,
@@ -115,6 +118,7 @@ describe('the faces of the facts', () => {
       bridge: {
         plaintext: 'in-memory',
         at_rest: 'sealed-until-delivered',
+        at_rest_hours: 24,
         operator: 'Example Org',
         contact: 'mailto:admin@example.org',
         mode: 'provider',
