@@ -34,6 +34,9 @@ export type PersonEvent =
 
 export type PersonMessage = Extract<PersonEvent, { kind: 'message' }>;
 
+/** Events of a room in one sync: more than any test sends while a homeserver is away. */
+const TIMELINE_LIMIT = 1_000;
+
 export class MatrixPerson {
   readonly userId: string;
   /** Everything seen, and waiting for what will be. */
@@ -142,7 +145,9 @@ export class MatrixPerson {
         if (state === SyncState.Prepared) resolve();
       });
     });
-    await this.client.startClient({ initialSyncLimit: 200 });
+    // A homeserver gives ten events of what a client missed; a person's client would fetch the rest when they scroll.
+    const filter = await this.client.createFilter({ room: { timeline: { limit: TIMELINE_LIMIT } } });
+    await this.client.startClient({ initialSyncLimit: TIMELINE_LIMIT, filter });
     await synced;
   }
 
