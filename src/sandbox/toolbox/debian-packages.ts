@@ -98,16 +98,23 @@ export function parseTargets(targets: string): DebSource[] {
     });
 }
 
-/** The text of a sources.list for `suites`, from where this machine gets its own release. */
+/**
+ * The text of a sources.list for `suites`, from where this machine gets its own release.
+ * @throws BridgeError `toolbox/missing`: it names no such place.
+ */
 export function sourcesList(
   known: readonly DebSource[],
   codename: string,
   suites: readonly string[],
 ): string {
   const own = known.find((source) => source.suite === codename);
-  const site = own?.site ?? 'http://deb.debian.org/debian';
-  const options = own?.signedBy ? `[signed-by=${own.signedBy}] ` : '';
-  return suites.map((suite) => `deb ${options}${site} ${suite} main\n`).join('');
+  if (own === undefined) {
+    throw toolboxErrors.missing({
+      install: `a source of Debian packages for ${codename}, in /etc/apt/sources.list`,
+    });
+  }
+  const options = own.signedBy ? `[signed-by=${own.signedBy}] ` : '';
+  return suites.map((suite) => `deb ${options}${own.site} ${suite} main\n`).join('');
 }
 
 /** The two fields of an os-release file that matter here. */
