@@ -35,6 +35,9 @@ export function faultLine(fault: Fault): string {
   return `${fault.origin}: ${subject}${fault.reason}${value}${hint}`;
 }
 
+/** Characters of a value that are told: room for a path, which is of no use when its end is cut off. */
+const SHOWN_VALUE_LENGTH = 400;
+
 /** A single value for a person: text in quotes, what is long cut; secrets are `[set]` or `[empty]`; lists and maps nothing. */
 export function shownValue(value: unknown, secret: boolean): string | undefined {
   if (value === undefined) return undefined;
@@ -42,5 +45,5 @@ export function shownValue(value: unknown, secret: boolean): string | undefined 
   if (typeof value === 'object' && value !== null) return undefined;
   // A URI in the wrong place may hold a password.
   const text = (JSON.stringify(value) ?? String(value)).replace(/\/\/[^\s/@]*@/g, '//…@');
-  return text.length > 80 ? `${text.slice(0, 77)}…"` : text;
+  return text.length > SHOWN_VALUE_LENGTH ? `${text.slice(0, SHOWN_VALUE_LENGTH - 2)}…"` : text;
 }

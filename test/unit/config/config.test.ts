@@ -175,6 +175,16 @@ describe('values', () => {
     assert.equal(config.networks.gatekeeper?.ca_file, path.join(folder, 'ca.pem'));
   });
 
+  test('a certificate file that is missing is named with its whole path, however long', async () => {
+    const name = `${'deep-folder/'.repeat(20)}ca.pem`;
+    const result = await load(filledSample().replace('# ca_file: gatekeeper-ca.pem', `ca_file: ${name}`));
+    assert.equal(result.kind, 'invalid');
+    assert.deepEqual(
+      result.faults.map((fault) => fault.value),
+      [JSON.stringify(path.join(folder, name))],
+    );
+  });
+
   test('a URL loses the slash at its end', async () => {
     const { config } = await loaded(
       filledSample().replace('https://bridge.bridge.test', 'https://b.test/base/'),
