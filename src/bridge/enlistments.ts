@@ -239,6 +239,8 @@ export class Enlistments {
       await storage.fates.deleteOfAccount(tx, account.id);
       await storage.sentMessages.deleteOfAccount(tx, account.id);
       await storage.missingMessages.deleteOfAccount(tx, account.id);
+      await storage.reactions.deleteOfAccount(tx, account.id);
+      await storage.expirations.deleteOfAccount(tx, account.id);
       await storage.matrixInbox.settleSealedWith(tx, account.dataKey, 'storage/dataKeyDestroyed');
       await storage.portals.deleteOfAccount(tx, account.id);
       await storage.accounts.delete(tx, account);

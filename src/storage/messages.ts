@@ -21,6 +21,8 @@ export type MessageRecord = Readonly<{
   event: EventId;
   sentAtMs: number;
   deliveredAtMs: number | undefined;
+  /** When either side deleted it; nothing refers to it from then on. */
+  deletedAtMs: number | undefined;
 }>;
 
 export class Messages {
@@ -31,7 +33,7 @@ export class Messages {
   }
 
   /** A message and part that is there already stays as it is. */
-  async insert(tx: Tx, record: Omit<MessageRecord, 'deliveredAtMs'>): Promise<void> {
+  async insert(tx: Tx, record: Omit<MessageRecord, 'deliveredAtMs' | 'deletedAtMs'>): Promise<void> {
     await tx('messages')
       .insert({
         portal_id: record.portal,
@@ -54,6 +56,66 @@ export class Messages {
     message: MessageId,
   ): Promise<MessageRecord | undefined> {
     return await one(tx, { portal_id: portal, direction, message_id: message });
+  }
+
+  /** All events that show one message, in order: a long one has several. */
+  async listParts(
+    tx: Tx,
+    portal: PortalId,
+    direction: MessageRecord['direction'],
+    message: MessageId,
+  ): Promise<MessageRecord[]> {
+    const rows = await tx('messages')
+      .where({ portal_id: portal, direction, message_id: message })
+      .orderBy('part')
+      .select<MessageRow[]>();
+    return rows.map(fromRow);
+  }
+
+  /** By the event that shows it; of the messages that one event became, the first. */
+  async findByEvent(tx: Tx, portal: PortalId, event: EventId): Promise<MessageRecord | undefined> {
+    return await one(tx, { portal_id: portal, event_id: event });
+  }
+
+  /** All messages that one event became, in order: a long text may have become several. */
+  async listOfEvent(tx: Tx, portal: PortalId, event: EventId): Promise<MessageRecord[]> {
+    const rows = await tx('messages')
+      .where({ portal_id: portal, event_id: event })
+      .orderBy('seq')
+      .select<MessageRow[]>();
+    return rows.map(fromRow);
+  }
+
+  /**
+   * The contact's newest message that stood in the room when `event` did, or before `atMs` when the event is none of ours.
+   * @returns its place in the order of the conversation, too.
+   */
+  async findReadUpTo(
+    tx: Tx,
+    portal: PortalId,
+    event: EventId,
+    atMs: number,
+  ): Promise<{ record: MessageRecord; seq: number } | undefined> {
+    const shown = await tx('messages')
+      .where({ portal_id: portal, event_id: event })
+      .max({ seq: 'seq' })
+      .first<{ seq: number | null }>();
+    const query = tx('messages')
+      .where({ portal_id: portal, direction: 'inbound' })
+      .orderBy('seq', 'desc')
+      .first<(MessageRow & { seq: number }) | undefined>();
+    const row = await (shown.seq === null
+      ? query.where('stored_at_ms', '<=', atMs)
+      : query.where('seq', '<=', shown.seq));
+    return row === undefined ? undefined : { record: fromRow(row), seq: row.seq };
+  }
+
+  /** Marks all parts. */
+  async saveDeleted(tx: Tx, record: MessageRecord): Promise<void> {
+    await tx('messages')
+      .where({ portal_id: record.portal, direction: record.direction, message_id: record.message })
+      .whereNull('deleted_at_ms')
+      .update({ deleted_at_ms: this.#clock.nowMs() });
   }
 
   /** By the stanza that carried it, in its own conversation and direction only: receipts and bounces name stanzas. */
@@ -108,6 +170,7 @@ type MessageRow = {
   event_id: string;
   sent_at_ms: number;
   delivered_at_ms: number | null;
+  deleted_at_ms: number | null;
 };
 
 async function one(tx: Tx, where: Partial<MessageRow>): Promise<MessageRecord | undefined> {
@@ -125,5 +188,6 @@ function fromRow(row: MessageRow): MessageRecord {
     event: eventId(row.event_id),
     sentAtMs: row.sent_at_ms,
     deliveredAtMs: row.delivered_at_ms ?? undefined,
+    deletedAtMs: row.deleted_at_ms ?? undefined,
   };
 }

@@ -29,6 +29,8 @@ export type Portal = Readonly<{
   contactToldAtMs: number | undefined;
   /** When the user left the room; `undefined` while they are in it, or invited. */
   userLeftAtMs: number | undefined;
+  /** Seconds after which messages of this conversation disappear on both sides; 0 means never. */
+  expiresInS: number;
 }>;
 
 export class Portals {
@@ -100,6 +102,22 @@ export class Portals {
     await tx('portals').where({ id }).update({ contact_told_at_ms: this.#clock.nowMs() });
   }
 
+  async saveExpiresInS(tx: Tx, id: PortalId, seconds: number): Promise<void> {
+    await tx('portals').where({ id }).update({ expires_in_s: seconds });
+  }
+
+  /**
+   * Notes that the contact is going to be told that the user has read up to this message.
+   * @returns false when that, or a later one, was noted before.
+   */
+  async saveRead(tx: Tx, id: PortalId, messageSeq: number): Promise<boolean> {
+    const changed = await tx('portals')
+      .where({ id })
+      .where('read_seq', '<', messageSeq)
+      .update({ read_seq: messageSeq });
+    return changed > 0;
+  }
+
   async deleteOfAccount(tx: Tx, account: AccountId): Promise<void> {
     await tx('messages')
       .whereIn('portal_id', tx('portals').where({ account_id: account }).select('id'))
@@ -117,6 +135,7 @@ type PortalRow = {
   boundary_sha256: string | null;
   contact_told_at_ms: number | null;
   user_left_at_ms: number | null;
+  expires_in_s: number;
 };
 
 async function one(tx: Tx, where: Partial<PortalRow>): Promise<Portal | undefined> {
@@ -134,5 +153,6 @@ function fromRow(row: PortalRow): Portal {
     boundarySha256: row.boundary_sha256 ?? undefined,
     contactToldAtMs: row.contact_told_at_ms ?? undefined,
     userLeftAtMs: row.user_left_at_ms ?? undefined,
+    expiresInS: row.expires_in_s,
   };
 }

@@ -9,6 +9,7 @@ import { BotNotices } from './bot-notices.ts';
 import { Consents } from './consents.ts';
 import { checkConsistency } from './consistency.ts';
 import { Database, type DatabaseSettings, type Tx } from './database.ts';
+import { Expirations } from './expirations.ts';
 import { Fates } from './fates.ts';
 import { Ghosts } from './ghosts.ts';
 import { IssuerKeys } from './issuer-keys.ts';
@@ -19,14 +20,17 @@ import { MissingMessages } from './missing-messages.ts';
 import { NetworkInbox } from './network-inbox.ts';
 import { Outbox } from './outbox.ts';
 import { Portals } from './portals.ts';
+import { Reactions } from './reactions.ts';
 import { type DataKeyId, DEPLOYMENT_KEY, Sealer } from './sealer.ts';
 import { SentMessages } from './sent-messages.ts';
 import { SignalRecords } from './signal-records.ts';
 import { Streams } from './streams.ts';
+import { UserSettings } from './user-settings.ts';
 
 export type { Account, AccountKey, AccountState, Enlistment } from './accounts.ts';
 export type { Consent } from './consents.ts';
 export type { Database, DatabaseSettings, Tx } from './database.ts';
+export type { Expiration } from './expirations.ts';
 export type { FateArguments, FateState, UntoldFate } from './fates.ts';
 export type { IssuerKeyRecord, IssuerKeys } from './issuer-keys.ts';
 export type { ManagementRoom } from './management-rooms.ts';
@@ -35,15 +39,18 @@ export type { MessageRecord } from './messages.ts';
 export type { ArrivedStanza, StoredStanza, WaitingStanza } from './network-inbox.ts';
 export type { QueuedStanza } from './outbox.ts';
 export type { Portal } from './portals.ts';
+export type { Reaction } from './reactions.ts';
 export type { DataKeyId } from './sealer.ts';
 export type { PrekeyKind, RemoteIdentity, SignalRecords, StoredPrekey } from './signal-records.ts';
 export type { StreamRecord } from './streams.ts';
+export type { UserSettingName } from './user-settings.ts';
 
 export interface Storage {
   readonly database: Database;
   readonly accounts: Accounts;
   readonly botNotices: BotNotices;
   readonly consents: Consents;
+  readonly expirations: Expirations;
   readonly fates: Fates;
   readonly ghosts: Ghosts;
   readonly issuerKeys: IssuerKeys;
@@ -54,9 +61,11 @@ export interface Storage {
   readonly networkInbox: NetworkInbox;
   readonly outbox: Outbox;
   readonly portals: Portals;
+  readonly reactions: Reactions;
   readonly sentMessages: SentMessages;
   readonly signalRecords: SignalRecords;
   readonly streams: Streams;
+  readonly userSettings: UserSettings;
   /**
    * A secret of this account, or of the deployment when none is given, for keyed hashes: 32 bytes, stable.
    * @throws BridgeError `storage/dataKeyDestroyed`
@@ -99,6 +108,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
     accounts: new Accounts(parts),
     botNotices: new BotNotices(parts),
     consents: new Consents(parts),
+    expirations: new Expirations(),
     fates: new Fates(parts),
     ghosts: new Ghosts(),
     issuerKeys: new IssuerKeys(parts),
@@ -109,9 +119,11 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
     networkInbox: new NetworkInbox(parts),
     outbox: new Outbox(parts),
     portals: new Portals(parts),
+    reactions: new Reactions(parts),
     sentMessages: new SentMessages(parts),
     signalRecords: new SignalRecords(parts),
     streams: new Streams(parts),
+    userSettings: new UserSettings(),
     idSecret: async (tx, dataKey = DEPLOYMENT_KEY) => await sealer.derive(tx, dataKey, 'derived ids'),
     checkConsistency: async () => await database.transaction(checkConsistency),
     close: async () => {

@@ -340,6 +340,145 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
       assert.equal(other, undefined);
     });
 
+    /** A portal with its room, and messages of the contact and the user in turns: `$in1`, `$out2`, `$in3`. */
+    const conversation = async () => {
+      const account = await newAccount();
+      const portal = await storage.database.transaction(async (tx) => {
+        const made = await storage.portals.findOrInsert(tx, account.id, BOB);
+        await storage.portals.saveRoom(tx, made.id, ROOM);
+        await storage.portals.saveNotice(tx, made.id, eventId('$notice'), 'f'.repeat(64));
+        return made;
+      });
+      for (const [direction, number] of [
+        ['inbound', 1],
+        ['outbound', 2],
+        ['inbound', 3],
+      ] as const) {
+        clock.advance(10);
+        await storage.database.transaction(async (tx) => {
+          await storage.messages.insert(tx, {
+            portal: portal.id,
+            direction,
+            message: messageId(String(number).repeat(32)),
+            part: 0,
+            stanza: stanzaId(`s${number}`),
+            event: eventId(`$${direction === 'inbound' ? 'in' : 'out'}${number}`),
+            sentAtMs: clock.nowMs(),
+          });
+        });
+      }
+      return { account, portal };
+    };
+
+    it('what was read is told of the newest message of the contact that stood there then', async () => {
+      const { portal } = await conversation();
+      const upTo = async (event: string, atMs: number) =>
+        (
+          await storage.database.transaction(
+            async (tx) => await storage.messages.findReadUpTo(tx, portal.id, eventId(event), atMs),
+          )
+        )?.record.event;
+      assert.equal(await upTo('$in1', 0), '$in1');
+      assert.equal(await upTo('$out2', 0), '$in1');
+      assert.equal(await upTo('$in3', 0), '$in3');
+      assert.equal(await upTo('$a-notice', clock.nowMs() - 5), '$in1');
+      assert.equal(await upTo('$a-notice', 1), undefined);
+    });
+
+    it('a read position moves forward only', async () => {
+      const { portal } = await conversation();
+      const moved = await storage.database.transaction(async (tx) => [
+        await storage.portals.saveRead(tx, portal.id, 3),
+        await storage.portals.saveRead(tx, portal.id, 3),
+        await storage.portals.saveRead(tx, portal.id, 1),
+        await storage.portals.saveRead(tx, portal.id, 4),
+      ]);
+      assert.deepEqual(moved, [true, false, false, true]);
+    });
+
+    it('a message is marked deleted once, and stays to be recognised', async () => {
+      const { portal } = await conversation();
+      const find = async () =>
+        await storage.database.transaction(
+          async (tx) => await storage.messages.findByEvent(tx, portal.id, eventId('$in1')),
+        );
+      const found = await find();
+      assert.ok(found);
+      assert.equal(found.deletedAtMs, undefined);
+      const deletedAtMs = clock.nowMs();
+      await storage.database.transaction(async (tx) => await storage.messages.saveDeleted(tx, found));
+      clock.advance(10);
+      await storage.database.transaction(async (tx) => await storage.messages.saveDeleted(tx, found));
+      assert.equal((await find())?.deletedAtMs, deletedAtMs);
+    });
+
+    it('a reaction is found by its event and by what it stands at, its emoji sealed', async () => {
+      const { account, portal } = await conversation();
+      const reaction = {
+        event: eventId('$reaction'),
+        portal: portal.id,
+        direction: 'inbound',
+        targetDirection: 'outbound',
+        target: messageId('2'.repeat(32)),
+        emoji: '🎉',
+      } as const;
+      const found = await storage.database.transaction(async (tx) => {
+        await storage.reactions.insert(tx, account, reaction);
+        await storage.reactions.insert(tx, account, { ...reaction, emoji: '👎' });
+        return {
+          byEvent: await storage.reactions.findByEvent(tx, account, portal.id, reaction.event),
+          standing: await storage.reactions.listTo(tx, account, reaction),
+          ofOthers: await storage.reactions.listTo(tx, account, { ...reaction, direction: 'outbound' }),
+          rows: await tx('reactions').select<{ sealed_emoji: Buffer }[]>(),
+        };
+      });
+      assert.deepEqual(found.byEvent, reaction);
+      assert.deepEqual(found.standing, [reaction]);
+      assert.deepEqual(found.ofOthers, []);
+      assert.ok(!found.rows[0]?.sealed_emoji.includes('🎉'));
+      const left = await storage.database.transaction(async (tx) => {
+        await storage.reactions.delete(tx, reaction.event);
+        return await storage.reactions.listTo(tx, account, reaction);
+      });
+      assert.deepEqual(left, []);
+    });
+
+    it('what disappears comes out when its time is over, the oldest first', async () => {
+      const { account } = await conversation();
+      const due = await storage.database.transaction(async (tx) => {
+        assert.equal(await storage.expirations.findNextMs(tx), undefined);
+        for (const [event, expiresAtMs] of [
+          ['$late', 900],
+          ['$soon', 500],
+          ['$later', 5_000],
+        ] as const) {
+          const of = { event: eventId(event), account: account.id, room: ROOM };
+          await storage.expirations.insert(tx, { ...of, expiresAtMs });
+          await storage.expirations.insert(tx, { ...of, expiresAtMs: 1 });
+        }
+        assert.equal(await storage.expirations.findNextMs(tx), 500);
+        return await storage.expirations.listDue(tx, 900, 10);
+      });
+      assert.deepEqual(
+        due.map(({ event }) => event),
+        ['$soon', '$late'],
+      );
+    });
+
+    it('a person’s choice takes the place of an earlier one', async () => {
+      const chosen = await storage.database.transaction(async (tx) => {
+        const before = await storage.userSettings.find(tx, USER, 'typing');
+        await storage.userSettings.save(tx, USER, 'typing', 'on');
+        await storage.userSettings.save(tx, USER, 'typing', 'off');
+        return [
+          before,
+          await storage.userSettings.find(tx, USER, 'typing'),
+          await storage.userSettings.find(tx, USER, 'read-receipts'),
+        ];
+      });
+      assert.deepEqual(chosen, [undefined, 'off', undefined]);
+    });
+
     it('settled rows are forgotten after their time, waiting ones never', async () => {
       await storage.database.transaction(async (tx) => {
         await storage.matrixInbox.insert(tx, [arrived('$a'), arrived('$b')]);
