@@ -273,5 +273,6 @@ function toEnlistment(enlisted: Enlisted) {
     port,
     capabilities: [...capabilities.kinds],
     limits: capabilities.limits,
+    media: capabilities.media,
   };
 }

@@ -128,6 +128,8 @@ export interface EnlistmentState {
   readonly displayName?: string;
   /** Whether others can find and write to this account. */
   readonly reachable: boolean;
+  /** Absent: as they were told before. */
+  readonly capabilities?: Capabilities;
 }
 
 export interface ProfileChange {
@@ -189,6 +191,10 @@ export interface StanzaCodec {
   writeMessage(message: OutboundMessage): string;
   /** Tells the sender that their stanza has arrived (XEP-0184). */
   writeReceipt(receipt: OutboundReceipt): string;
+  /** Tells the sender that all up to their stanza was read (XEP-0333 `displayed`). */
+  writeMarker(marker: OutboundReceipt): string;
+  /** Tells whether our user is writing (XEP-0085); kept nowhere. */
+  writeChatState(state: { readonly to: ContactId; readonly state: 'composing' | 'paused' }): string;
   /** Tells the sender that their stanza could not be decrypted, and asks for it again. */
   writeRetry(retry: OutboundRetry): string;
 }
@@ -304,6 +310,8 @@ export interface Link {
   stop(): Promise<void>;
   /** The store has something to send. */
   wake(): void;
+  /** Sends what is worth nothing later. @returns false when the link is not online: it is gone then. */
+  sendNow(xml: string): boolean;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../model/ambient.ts';
+import type { Capabilities, CapabilityLimits } from '../model/capabilities.ts';
 import {
   type AccountId,
   accountId,
@@ -28,8 +29,11 @@ export type Enlistment = Readonly<{
   device: DeviceId;
   host: string;
   port: number;
+  /** Names of `SendableKind`. */
   capabilities: readonly string[];
-  limits: Readonly<{ textCharacters: number; stanzaBytes: number; mediaBytes: number }>;
+  limits: CapabilityLimits;
+  /** Absent in rows of an earlier release, which means the same as empty. */
+  media?: Capabilities['media'];
 }>;
 
 /** Names an account together with the key that seals what is its own. */

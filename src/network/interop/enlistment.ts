@@ -1,7 +1,6 @@
 /** Enlistment API of the interop profile, §2: one request a call, a fresh proof of identity for each, every answer checked. */
 import { toUSVString } from 'node:util';
 import { z } from 'zod';
-import type { ContentKind } from '../../model/chat-event.ts';
 import { type ContactId, contactId, deviceId, domainOf, type MatrixUserId } from '../../model/ids.ts';
 import type { PublicDevice, PublicPrekey, SignedPublicPrekey } from '../../model/prekeys.ts';
 import { networkErrors } from '../errors.ts';
@@ -19,6 +18,7 @@ import type {
 } from '../network.ts';
 import { hasErrorCode, toError } from './api-error.ts';
 import { toBase64 } from './base64.ts';
+import { capabilitiesSchema } from './capabilities.ts';
 import type { HttpAnswer, HttpClient, HttpRequest } from './http-client.ts';
 
 /** Profile §2. */
@@ -188,7 +188,6 @@ const shownText = z.string().transform((text) => toUSVString([...text.slice(0, 5
 /** Servers stamp addresses in lower case (RFC 7622 §3.3.1); spelt otherwise it would be another contact to us. */
 const bareJid = parsedBy(z.string().max(2047), (jid) => contactId(jid.toLowerCase()));
 const interopId = z.string().regex(/^[^\s\p{Cc}]{1,255}$/u);
-const limit = z.int().min(1);
 
 const enlistedSchema = z
   .object({
@@ -198,9 +197,8 @@ const enlistedSchema = z
     // A name or an address; no port, no path (RFC 1123 §2.1, RFC 4291 §2.2).
     host: z.string().regex(/^([A-Za-z0-9]([A-Za-z0-9.-]{0,252})|[0-9a-fA-F:.]{2,45})$/),
     port: z.int().min(1).max(65_535),
-    capabilities: z.array(z.string().max(64)).max(64),
-    limits: z.object({ text_characters: limit, stanza_bytes: limit, media_bytes: limit }),
   })
+  .and(capabilitiesSchema)
   .transform(
     (body): Enlisted => ({
       interopId: body.interop_id,
@@ -208,18 +206,12 @@ const enlistedSchema = z
       device: body.device_id,
       host: body.host,
       port: body.port,
-      capabilities: {
-        kinds: new Set(body.capabilities.map((name) => name.replaceAll('_', '-')).filter(isContentKind)),
-        limits: {
-          textCharacters: body.limits.text_characters,
-          stanzaBytes: body.limits.stanza_bytes,
-          mediaBytes: body.limits.media_bytes,
-        },
-      },
+      capabilities: { kinds: body.kinds, limits: body.limits, media: body.media },
     }),
   );
 
 const stateSchema = z.object({
+  capabilities: z.unknown().optional(),
   interop_id: interopId,
   jid: bareJid,
   device_id: z.int(),
@@ -240,22 +232,6 @@ const resultSchema = z.object({
 type RawResult = z.infer<typeof resultSchema>;
 const lookupSchema = z.object({ results: z.array(resultSchema).max(MAX_LOOKUP) });
 
-/** Every kind that can be sent, so that a new one in the model does not compile until it has a word here. */
-const contentKinds: Readonly<Record<Exclude<ContentKind, 'unsupported'>, true>> = {
-  text: true,
-  media: true,
-  reaction: true,
-  edit: true,
-  revoke: true,
-  location: true,
-  'contact-card': true,
-  'boundary-notice': true,
-};
-
-function isContentKind(name: string): name is ContentKind {
-  return Object.hasOwn(contentKinds, name);
-}
-
 function parsedBy<From, To>(schema: z.ZodType<From>, parser: (value: From) => To) {
   return schema.transform((value, context): To => {
     try {
@@ -270,6 +246,8 @@ function parsedBy<From, To>(schema: z.ZodType<From>, parser: (value: From) => To
 
 function stateOf(account: EnlistedAccount, answer: HttpAnswer): EnlistmentState {
   const body = parse(stateSchema, answer);
+  // A gatekeeper that does not tell them here has not changed them.
+  const capabilities = body.capabilities !== undefined ? parse(capabilitiesSchema, answer) : undefined;
   const isOurs =
     body.interop_id === account.interopId && body.jid === account.jid && body.device_id === account.device;
   if (!isOurs) throw networkErrors.badAnswer({ why: 'another account' });
@@ -278,6 +256,7 @@ function stateOf(account: EnlistedAccount, answer: HttpAnswer): EnlistmentState 
     ...(body.reason === undefined ? {} : { reason: body.reason }),
     ...(body.display_name === undefined ? {} : { displayName: body.display_name }),
     reachable: body.reachable,
+    ...(capabilities === undefined ? {} : { capabilities }),
   };
 }
 

@@ -17,7 +17,7 @@ import { inspectIdentifier } from './identifier.ts';
 import { KeysClient } from './keys.ts';
 import { PushVerifier } from './push.ts';
 import { readStanza } from './stanza-reader.ts';
-import { writeMessage, writeReceipt, writeRetry } from './stanza-writer.ts';
+import { writeChatState, writeMarker, writeMessage, writeReceipt, writeRetry } from './stanza-writer.ts';
 import { createXmppStream } from './stream/stream.ts';
 
 /** Profile §4. */
@@ -84,6 +84,8 @@ function stanzaCodec(domain: string, clock: Clock): StanzaCodec {
     read: (stored, own) => readStanza(stored, own, { domain, nowMs: clock.nowMs() }),
     writeMessage,
     writeReceipt,
+    writeMarker,
+    writeChatState,
     writeRetry,
   };
 }
@@ -128,5 +130,6 @@ function openLink(
     start: () => stream.start(),
     stop: () => stream.stop(),
     wake: () => stream.wake(),
+    sendNow: (xml) => stream.sendNow(xml),
   };
 }

@@ -4,7 +4,7 @@ import { networkErrors } from '../errors.ts';
 import type { OutboundMessage, OutboundReceipt, OutboundRetry } from '../network.ts';
 import { toBase64 } from './base64.ts';
 import { writeDevice } from './device-xml.ts';
-import { NS_HINTS, NS_INTEROP, NS_RECEIPTS } from './namespaces.ts';
+import { NS_CHAT_STATES, NS_HINTS, NS_INTEROP, NS_MARKERS, NS_RECEIPTS } from './namespaces.ts';
 import { serialiseStanza } from './stream/stream.ts';
 
 /** Profile §4: a larger one ends the connection, and would do so again at each attempt to send it. */
@@ -29,6 +29,18 @@ export function writeMessage(message: OutboundMessage): string {
 /** XEP-0184 §5. */
 export function writeReceipt(receipt: OutboundReceipt): string {
   return serialise(receipt, xml('received', { xmlns: NS_RECEIPTS, id: receipt.stanzaId }));
+}
+
+/** XEP-0333 §3. */
+export function writeMarker(marker: OutboundReceipt): string {
+  return serialise(marker, xml('displayed', { xmlns: NS_MARKERS, id: marker.stanzaId }));
+}
+
+/** XEP-0085 §5, with the hint that nobody keeps it (XEP-0334 §4.2). */
+export function writeChatState({ to, state }: { readonly to: string; readonly state: string }): string {
+  const noStore = xml('no-store', { xmlns: NS_HINTS });
+  const stanza = xml('message', { type: 'chat', to }, xml(state, { xmlns: NS_CHAT_STATES }), noStore);
+  return serialiseStanza(stanza);
 }
 
 /** The bundle goes along from the second try on; that is the caller's to see to. */

@@ -15,11 +15,18 @@ import type { Account, GatekeeperStore } from './store.ts';
 
 /** What an enlistment is told about the network. */
 export interface NetworkTerms {
-  /** Content kinds that are accepted: the names of `Content.body`. */
+  /** What is accepted: the names of `Content.body`, `read_marker` and `typing`. */
   readonly capabilities: readonly string[];
   readonly textCharacters: number;
   readonly stanzaBytes: number;
   readonly mediaBytes: number;
+  /** Seconds; absent: for ever. */
+  readonly editSeconds?: number;
+  /** Seconds; absent: for ever. */
+  readonly deleteSeconds?: number;
+  readonly oneReactionEach?: boolean;
+  /** As it goes over the wire. */
+  readonly media?: Readonly<Record<string, { readonly bytes?: number; readonly types?: readonly string[] }>>;
 }
 
 export interface EnlistmentApiOptions {
@@ -34,6 +41,21 @@ export interface EnlistmentApiOptions {
   readonly pushKey: JWK;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+function capabilitiesOf(terms: NetworkTerms) {
+  return {
+    capabilities: terms.capabilities,
+    limits: {
+      text_characters: terms.textCharacters,
+      stanza_bytes: terms.stanzaBytes,
+      media_bytes: terms.mediaBytes,
+      edit_seconds: terms.editSeconds,
+      delete_seconds: terms.deleteSeconds,
+      one_reaction_each: terms.oneReactionEach,
+    },
+    media: terms.media,
+  };
 }
 
 /** 100 keys of each kind in base64 fit; nothing much larger does. */
@@ -64,6 +86,7 @@ export function enlistmentApi(options: EnlistmentApiOptions): Express {
   const { registry, store, judge, domain, terms } = options;
   const jidOf = (account: Account) => `${account.localpart}@${domain}`;
   const face = (account: Account) => ({
+    ...capabilitiesOf(terms),
     interop_id: account.localpart,
     jid: jidOf(account),
     device_id: onlyDeviceId,
@@ -100,12 +123,7 @@ export function enlistmentApi(options: EnlistmentApiOptions): Express {
         jid: jidOf(account),
         device_id: onlyDeviceId,
         ...options.stream(),
-        capabilities: terms.capabilities,
-        limits: {
-          text_characters: terms.textCharacters,
-          stanza_bytes: terms.stanzaBytes,
-          media_bytes: terms.mediaBytes,
-        },
+        ...capabilitiesOf(terms),
       });
     }),
   );

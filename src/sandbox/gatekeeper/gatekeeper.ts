@@ -93,6 +93,8 @@ const allKinds: NetworkTerms = {
     'location',
     'contact_card',
     'boundary_notice',
+    'read_marker',
+    'typing',
   ],
   textCharacters: 65_536,
   stanzaBytes: 256 * 1024,

@@ -135,6 +135,8 @@ export interface XmppStream {
   stop(): Promise<void>;
   /** The outbox has rows. */
   wake(): void;
+  /** Sends a stanza that is worth nothing later: it is not repeated after a loss. @returns false while not online. */
+  sendNow(xml: string): boolean;
   readonly status: StreamStatus;
   /**
    * Asks and waits for the answer of exactly that entity.

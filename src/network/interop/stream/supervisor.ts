@@ -92,6 +92,16 @@ export class StreamSupervisor implements XmppStream {
     this.#session?.lane.wake();
   }
 
+  sendNow(xml: string): boolean {
+    const lane = this.#session?.lane;
+    if (lane === undefined) return false;
+    lane.send(xml).catch((failure) => {
+      // The connection is over, which the session learns by itself.
+      this.#deps.log.debug('stanza not sent', {}, failure);
+    });
+    return true;
+  }
+
   async query(query: Query): Promise<Element | undefined> {
     if (this.#session === undefined) throw streamErrors.offline();
     return await this.#session.query(query);

@@ -4,6 +4,7 @@
  */
 import { systemRandom } from '../../../../src/ambient/random.ts';
 import type { Clock, Log } from '../../../../src/model/ambient.ts';
+import type { CapabilityLimits, SendableKind } from '../../../../src/model/capabilities.ts';
 import type { BridgeError } from '../../../../src/model/errors.ts';
 import { type AccountId, type ContactId, contactId, deviceId, networkId } from '../../../../src/model/ids.ts';
 import type { PublicDevice } from '../../../../src/model/prekeys.ts';
@@ -44,6 +45,9 @@ export class GatekeeperDouble {
   /** Runs in the middle of each enlistment. */
   whileEnlisting: (() => Promise<void>) | undefined;
   textCharacters = 1_000;
+  /** What an enlistment is told that the network takes. */
+  kinds: readonly SendableKind[] = ['text', 'boundary-notice'];
+  moreLimits: Partial<CapabilityLimits> = {};
   readonly #faults: FaultPoints;
 
   constructor(deps: { clock: Clock; log: Log; faults: FaultPoints }) {
@@ -114,8 +118,14 @@ export class GatekeeperDouble {
       host: '127.0.0.1',
       port: 5223,
       capabilities: {
-        kinds: new Set(['text', 'boundary-notice']),
-        limits: { textCharacters: this.textCharacters, stanzaBytes: 65_536, mediaBytes: 1_000_000 },
+        kinds: new Set(this.kinds),
+        limits: {
+          textCharacters: this.textCharacters,
+          stanzaBytes: 65_536,
+          mediaBytes: 1_000_000,
+          ...this.moreLimits,
+        },
+        media: {},
       },
     };
     this.registered.set(request.user, { ids, device: request.device });
@@ -185,6 +195,15 @@ export class LinkDouble implements Link {
 
   wake(): void {
     this.wakes += 1;
+  }
+
+  /** What was sent past the outbox. */
+  readonly sentNow: string[] = [];
+
+  sendNow(xml: string): boolean {
+    if (this.status.kind !== 'online') return false;
+    this.sentNow.push(xml);
+    return true;
   }
 
   /** Stanzas as the server hands them over: stored and counted, then told. */

@@ -54,6 +54,7 @@ test('enlisting sends the device with a proof of scope enlist and gives the ids 
     capabilities: {
       kinds: new Set(['text', 'boundary-notice', 'contact-card']),
       limits: { textCharacters: 1000, stanzaBytes: 262_144, mediaBytes: 1e8 },
+      media: {},
     },
   });
   assert.deepEqual(claims, [
@@ -412,3 +413,39 @@ async function failureOf(promise: Promise<unknown>): Promise<BridgeError> {
   assert.ok(failure instanceof BridgeError, String(failure));
   return failure;
 }
+
+test('limits of time, of reactions and of single kinds of media are read; unknown kinds are passed over', async () => {
+  const told = {
+    capabilities: ['read_marker', 'typing', 'levitation'],
+    limits: { ...enlisted.limits, edit_seconds: 900, delete_seconds: 172_800, one_reaction_each: true },
+    media: { image: { bytes: 5, types: ['image/jpeg'] }, smell: { bytes: 1 }, __proto__: { bytes: 2 } },
+  };
+  await using server = await HostileServer.start(json(201, { ...enlisted, ...told }));
+  const { api } = apiAt(server.url);
+  const { capabilities } = await api.enlist(request);
+  assert.deepEqual(capabilities, {
+    kinds: new Set(['read-marker', 'typing']),
+    limits: {
+      textCharacters: 1000,
+      stanzaBytes: 262_144,
+      mediaBytes: 1e8,
+      editS: 900,
+      deleteS: 172_800,
+      oneReactionEach: true,
+    },
+    media: { image: { bytes: 5, types: ['image/jpeg'] } },
+  });
+});
+
+test('what the network accepts now comes with the answer about oneself, if it is told there', async () => {
+  await using server = await HostileServer.start(
+    json(200, { ...face, capabilities: ['text'], limits: enlisted.limits }),
+  );
+  const { capabilities } = await apiAt(server.url).api.self(sampleAccount);
+  assert.deepEqual([...(capabilities?.kinds ?? [])], ['text']);
+});
+
+test('an answer about oneself whose capabilities have no limits is refused', async () => {
+  await using server = await HostileServer.start(json(200, { ...face, capabilities: ['text'] }));
+  await assert.rejects(apiAt(server.url).api.self(sampleAccount), { code: 'network/badAnswer' });
+});

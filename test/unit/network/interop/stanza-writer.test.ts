@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { contactId, deviceId, stanzaId } from '../../../../src/model/ids.ts';
-import { writeMessage, writeReceipt, writeRetry } from '../../../../src/network/interop/stanza-writer.ts';
+import {
+  writeChatState,
+  writeMarker,
+  writeMessage,
+  writeReceipt,
+  writeRetry,
+} from '../../../../src/network/interop/stanza-writer.ts';
 
 const head = { id: stanzaId('s1'), to: contactId('bob@gk.example') };
 
@@ -47,4 +53,20 @@ test('a message that would end every connection it is sent on is refused', () =>
     });
   assert.ok(write(1).length > 100_000);
   assert.throws(() => write(2), { code: 'network/tooLarge' });
+});
+
+test('a read marker names the stanza up to which all was read (XEP-0333)', () => {
+  assert.equal(
+    writeMarker({ ...head, stanzaId: stanzaId('7') }),
+    '<message type="chat" id="s1" to="bob@gk.example"><displayed xmlns="urn:xmpp:chat-markers:0" id="7"/>' +
+      '<store xmlns="urn:xmpp:hints"/></message>',
+  );
+});
+
+test('a chat state is kept nowhere (XEP-0085, XEP-0334)', () => {
+  assert.equal(
+    writeChatState({ to: head.to, state: 'composing' }),
+    '<message type="chat" to="bob@gk.example"><composing xmlns="http://jabber.org/protocol/chatstates"/>' +
+      '<no-store xmlns="urn:xmpp:hints"/></message>',
+  );
 });

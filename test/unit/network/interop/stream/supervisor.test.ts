@@ -59,6 +59,25 @@ describe('after a cut', () => {
     assert.equal(world.store.begun, 1);
   });
 
+  it('what is worth nothing later is counted and not sent again; it goes nowhere while not online', async () => {
+    const state =
+      "<message to='bob@gk.test'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>";
+    await using world = await createWorld();
+    assert.equal(world.stream.sendNow(state), false);
+    world.stream.start();
+    await world.online();
+    assert.equal(world.stream.sendNow(state), true);
+    world.store.add(outgoing(1));
+    world.stream.wake();
+    await until(() => world.store.acked.length === 1, 'acked');
+    world.server.last?.cut();
+    world.store.add(outgoing(2));
+    await until(() => world.store.acked.length === 2, 'acked');
+    // The state has no id.
+    assert.deepEqual(world.server.messages.toSorted(), ['', 'out1', 'out2']);
+    assert.equal(world.store.begun, 1);
+  });
+
   it('a refused resumption binds anew; what the server had handled is not sent again, all else is', async () => {
     await using world = await createWorld({
       behaviour: { onElement: (element) => element.name === 'r' || element.attrs.id === 'out3' },
