@@ -239,6 +239,10 @@ function sides(
       aliasPrefix: `${appservice.ghost_prefix}portal_`,
       permissionOf: (user) => permissionOf(config.bridge.permissions, user),
       statusEvents: config.bridge.message_status_events,
+      shareByDefault: {
+        'read-receipts': config.bridge.share_by_default.read_receipts,
+        typing: config.bridge.share_by_default.typing,
+      },
       tooOldMs: config.bridge.delivery.too_old_hours * 60 * 60_000,
       version: ambient.version,
       sourceUrl: operator.source_url,

@@ -4,7 +4,7 @@
  */
 
 import type { TransactionSink } from '../matrix/matrix.ts';
-import { BridgeError } from '../model/errors.ts';
+import { BridgeError, codeOf } from '../model/errors.ts';
 import type { AccountId, NetworkId } from '../model/ids.ts';
 import type { LinkStatus } from '../network/network.ts';
 import type { Account, RoomLane } from '../storage/storage.ts';
@@ -29,8 +29,11 @@ import { Outbound } from './outbound.ts';
 import type { BridgeParts } from './parts.ts';
 import { PortalRooms } from './portal-rooms.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
+import { ReadMarks } from './read-marks.ts';
 import { RetryRequests } from './retry-requests.ts';
 import { Texts } from './texts/texts.ts';
+import { Typing } from './typing.ts';
+import { UserChoices } from './user-choices.ts';
 
 export type { Operator } from './boundary.ts';
 export type { BridgeMetrics, BridgeParts, BridgeSettings, NetworkPart, Permission } from './parts.ts';
@@ -86,14 +89,35 @@ class Core implements Bridge {
     const notes = new InboundNotes(parts, portals, notices, fates);
     const missing = new MissingMessages(parts, links, portals);
     const retryRequests = new RetryRequests(parts, links);
-    const inbound = new Inbound({ parts, links, portals, notes, prekeys, missing, retryRequests });
+    const choices = new UserChoices(parts);
+    const readMarks = new ReadMarks(parts, choices);
+    const typing = new Typing(parts, links, choices);
+    const inbound = new Inbound({
+      parts,
+      links,
+      portals,
+      notes,
+      prekeys,
+      missing,
+      retryRequests,
+      readMarks,
+      typing,
+    });
     const consent = new Consent(parts, enlistments);
     const wakeInbound = (account: Account, sender: string) => this.#wakeContact(account, sender);
-    const chat = new BotChat({ parts, consent, links, notices, portals, wakeInbound });
+    const chat = new BotChat({ parts, consent, links, notices, portals, choices, wakeInbound });
     const outbound = new Outbound(parts, links);
     const matrixLane = new MatrixLane({ parts, outbound, chat, notices, fates });
     const networkLane = new NetworkLane({ parts, inbound, notices, botNotices });
-    this.intake = createIntake({ ...parts, onStored: (rooms) => this.#wakeRooms(rooms) });
+    this.intake = createIntake({
+      ...parts,
+      readMarks,
+      onStored: (rooms) => this.#wakeRooms(rooms),
+      onQueued: (accounts) => {
+        for (const account of accounts) links.wake(account);
+      },
+      onTyping: (sign) => void this.#tellTyping(typing, sign),
+    });
     this.#links = links;
     this.#enlistments = enlistments;
     this.#prekeys = prekeys;
@@ -227,6 +251,15 @@ class Core implements Bridge {
     } catch (failure) {
       // The rows are safe; the next stanza, or the hourly look, wakes their lanes.
       log.error('lanes not woken', { account: id }, failure);
+    }
+  }
+
+  async #tellTyping(typing: Typing, sign: Parameters<Typing['toNetwork']>[0]): Promise<void> {
+    try {
+      await typing.toNetwork(sign);
+    } catch (failure) {
+      // It is worth nothing later.
+      this.#parts.log.debug('typing not told', { room: sign.room, code: codeOf(failure) });
     }
   }
 

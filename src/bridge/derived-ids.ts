@@ -35,6 +35,11 @@ export function receiptStanzaId(accountSecret: Uint8Array, contact: ContactId, s
   return stanzaId(shortHmac(accountSecret, 'receipt', contact, stanza));
 }
 
+/** Tells that all up to one inbound stanza was read. */
+export function markerStanzaId(accountSecret: Uint8Array, contact: ContactId, stanza: string): StanzaId {
+  return stanzaId(shortHmac(accountSecret, 'marker', contact, stanza));
+}
+
 /** One request for a message that could not be decrypted: the same count is the same request. */
 export function retryStanzaId(
   accountSecret: Uint8Array,

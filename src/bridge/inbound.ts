@@ -19,7 +19,9 @@ import { type MissingMessages, type Placeholder, replacing } from './missing-mes
 import { type BridgeParts, enlistedAccount, type NetworkPart, networkOf, signalAccount } from './parts.ts';
 import type { PortalRooms, ReadyPortal } from './portal-rooms.ts';
 import type { PrekeyKeeper } from './prekey-keeper.ts';
+import type { ReadMarks } from './read-marks.ts';
 import type { RetryRequests } from './retry-requests.ts';
+import type { Typing } from './typing.ts';
 
 type Envelope = Extract<InboundSignal, { kind: 'envelope' }>;
 
@@ -31,6 +33,8 @@ export class Inbound {
   readonly #prekeys: PrekeyKeeper;
   readonly #missing: MissingMessages;
   readonly #retryRequests: RetryRequests;
+  readonly #readMarks: ReadMarks;
+  readonly #typing: Typing;
   readonly #log: Log;
 
   constructor(deps: {
@@ -41,6 +45,8 @@ export class Inbound {
     prekeys: PrekeyKeeper;
     missing: MissingMessages;
     retryRequests: RetryRequests;
+    readMarks: ReadMarks;
+    typing: Typing;
   }) {
     this.#parts = deps.parts;
     this.#links = deps.links;
@@ -49,6 +55,8 @@ export class Inbound {
     this.#prekeys = deps.prekeys;
     this.#missing = deps.missing;
     this.#retryRequests = deps.retryRequests;
+    this.#readMarks = deps.readMarks;
+    this.#typing = deps.typing;
     this.#log = deps.parts.log.child({ part: 'inbound' });
   }
 
@@ -96,7 +104,11 @@ export class Inbound {
         await this.#settle(row);
         return;
       case 'marker':
+        await this.#readMarks.show(account, signal);
+        await this.#settle(row);
+        return;
       case 'chat-state':
+        await this.#typing.toMatrix(account, signal.sender, signal.state);
         await this.#settle(row);
         return;
       case 'retry-request':

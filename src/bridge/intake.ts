@@ -1,15 +1,22 @@
-import type { MatrixSide, RoomEvent, TransactionSink } from '../matrix/matrix.ts';
+import type { MatrixSide, MatrixSign, RoomEvent, TransactionSink } from '../matrix/matrix.ts';
+import type { AccountId } from '../model/ids.ts';
 import type { RoomLane, Storage } from '../storage/storage.ts';
+import type { ReadMarks } from './read-marks.ts';
 
 /**
  * Takes in what the homeserver pushes: events of people go to the inbox in one transaction, and the homeserver is
- * answered after it. What the bot and the ghosts themselves sent comes back here and is left out.
+ * answered after it, and so do the markers that its read receipts become. What the bot and the ghosts themselves sent comes back here and is left out.
  */
 export function createIntake(deps: {
   storage: Storage;
-  matrix: Pick<MatrixSide, 'botUserId' | 'parseGhost'>;
+  matrix: Pick<MatrixSide, 'botUserId' | 'parseGhost' | 'readSigns'>;
+  readMarks: Pick<ReadMarks, 'queue'>;
   /** These rooms have something new. */
   onStored: (rooms: readonly RoomLane[]) => void;
+  /** These accounts have something new to send. */
+  onQueued: (accounts: readonly AccountId[]) => void;
+  /** Somebody writes, or stopped. */
+  onTyping: (sign: Extract<MatrixSign, { kind: 'typing' }>) => void;
 }): TransactionSink {
   return {
     store: async (transaction) => {
@@ -17,11 +24,20 @@ export function createIntake(deps: {
       const foreign = transaction.events.filter(
         (event) => event.sender !== botUserId && parseGhost(event.sender) === undefined,
       );
-      const rooms = await deps.storage.database.transaction(
-        async (tx) => await deps.storage.matrixInbox.insert(tx, foreign.map(toArrived)),
-      );
+      const signs = deps.matrix.readSigns(transaction.ephemeral);
+      const { rooms, readers } = await deps.storage.database.transaction(async (tx) => {
+        const stored = await deps.storage.matrixInbox.insert(tx, foreign.map(toArrived));
+        const accounts = new Set<AccountId>();
+        for (const sign of signs) {
+          const account = sign.kind === 'read' ? await deps.readMarks.queue(tx, sign) : undefined;
+          if (account !== undefined) accounts.add(account);
+        }
+        return { rooms: stored, readers: accounts };
+      });
       // crash point: intake-stored
       if (rooms.length > 0) deps.onStored(rooms);
+      if (readers.size > 0) deps.onQueued([...readers]);
+      for (const sign of signs) if (sign.kind === 'typing') deps.onTyping(sign);
     },
   };
 }

@@ -6,7 +6,7 @@ import { codeOf } from '../model/errors.ts';
 import type { MatrixUserId, NetworkId } from '../model/ids.ts';
 import type { EnlistedAccount, NetworkAdapter } from '../network/network.ts';
 import type { SignalAccount, SignalService } from '../signal/signal.ts';
-import type { Account, Storage, Tx } from '../storage/storage.ts';
+import type { Account, Storage, Tx, UserSettingName } from '../storage/storage.ts';
 import type { Operator } from './boundary.ts';
 import { bridgeErrors } from './errors.ts';
 import type { Texts } from './texts/texts.ts';
@@ -36,6 +36,8 @@ export type BridgeSettings = Readonly<{
   permissionOf: (user: MatrixUserId) => Permission;
   /** Whether clients are told by `com.beeper.message_send_status` events what became of a message. */
   statusEvents: boolean;
+  /** What contacts see of people who have not chosen. */
+  shareByDefault: Readonly<Record<UserSettingName, boolean>>;
   /** A message that waited longer fails visibly instead of being sent late. */
   tooOldMs: number;
   version: string;

@@ -5,8 +5,9 @@ import { BridgeError, hasCode } from '../model/errors.ts';
 import { type EventId, eventId, type MatrixUserId, matrixUserId, type RoomId } from '../model/ids.ts';
 import { matrixErrors } from './errors.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
-import type { MatrixSettings, MatrixSide, Member, SendWish } from './matrix.ts';
+import type { MatrixSettings, MatrixSide, Member, RoomEvent, SendWish } from './matrix.ts';
 import { toProfileName } from './profile-name.ts';
+import { parseRoomEvent } from './room-event.ts';
 import type { HomeserverRequest, Method, Transport } from './transport.ts';
 
 /** The bot-sdk's client; its requests go through our transport. */
@@ -164,6 +165,37 @@ export class Homeserver {
       const name = isJsonObject(profile) ? profile.display_name : undefined;
       return [{ user: user as MatrixUserId, ...(typeof name === 'string' ? { displayName: name } : {}) }];
     });
+  }
+
+  async sendReadReceipt({
+    room,
+    as,
+    eventId: event,
+  }: Parameters<MatrixSide['sendReadReceipt']>[0]): Promise<void> {
+    const path = `${CLIENT}/rooms/${encodeURIComponent(room)}/receipt/m.read/${encodeURIComponent(event)}`;
+    await this.#transport.request({ method: 'POST', path, ...this.#as(as), body: {} });
+  }
+
+  async sendTyping({ room, as, forMs }: Parameters<MatrixSide['sendTyping']>[0]): Promise<void> {
+    const path = `${CLIENT}/rooms/${encodeURIComponent(room)}/typing/${encodeURIComponent(as)}`;
+    const body = forMs > 0 ? { typing: true, timeout: forMs } : { typing: false };
+    await this.#transport.request({ method: 'PUT', path, ...this.#as(as), body });
+  }
+
+  async findEvent({
+    room,
+    eventId: event,
+  }: Parameters<MatrixSide['findEvent']>[0]): Promise<RoomEvent | undefined> {
+    const path = `${CLIENT}/rooms/${encodeURIComponent(room)}/event/${encodeURIComponent(event)}`;
+    try {
+      return parseRoomEvent({ ...(await this.#transport.request({ method: 'GET', path })), room_id: room });
+    } catch (failure) {
+      const isNotThere = ['matrix/notFound', 'matrix/forbidden', 'matrix/badEvent'].some((code) =>
+        hasCode(failure, code),
+      );
+      if (isNotThere) return undefined;
+      throw failure;
+    }
   }
 
   #as(user: MatrixUserId): { as?: MatrixUserId } {

@@ -18,6 +18,7 @@ import { createIntake } from './intake.ts';
 import type { JsonObject } from './json-object.ts';
 import { parseRoomEvent } from './room-event.ts';
 import { Rooms } from './rooms.ts';
+import { readSigns } from './signs.ts';
 import { Transport } from './transport.ts';
 
 /** A room event as the homeserver sent it, checked; may be stored as JSON and read again with `parseRoomEvent`. */
@@ -48,6 +49,18 @@ export interface AppserviceTransaction {
   /** Messages to our devices (MSC4203, not merged), unchecked but for being objects. */
   readonly toDevice: readonly JsonObject[];
 }
+
+/** What people do in a room besides writing. `typing`: all who write there now, nobody included. */
+export type MatrixSign =
+  | { readonly kind: 'typing'; readonly room: RoomId; readonly users: readonly MatrixUserId[] }
+  /** `user` has read up to `event`, and lets others know. `atMs`: when, by the homeserver; 0 when not told. */
+  | {
+      readonly kind: 'read';
+      readonly room: RoomId;
+      readonly event: EventId;
+      readonly user: MatrixUserId;
+      readonly atMs: number;
+    };
 
 /** Implemented by the core over storage. */
 export interface TransactionSink {
@@ -170,6 +183,13 @@ export interface MatrixSide {
     txnId: string;
     reason?: string;
   }): Promise<EventId>;
+  /** Shows that `as` has read up to the event. */
+  sendReadReceipt(wish: { room: RoomId; as: MatrixUserId; eventId: EventId }): Promise<void>;
+  /** Shows that `as` is writing, for `forMs`; 0 ends it. */
+  sendTyping(wish: { room: RoomId; as: MatrixUserId; forMs: number }): Promise<void>;
+  /** @returns `undefined` for an event that is not there, or that the bot may not see. */
+  findEvent(wish: { room: RoomId; eventId: EventId }): Promise<RoomEvent | undefined>;
+
   /** Nothing happens to one who is invited, joined or banned. */
   invite(wish: { room: RoomId; as: MatrixUserId; user: MatrixUserId; isDirect?: boolean }): Promise<void>;
   /** A ghost that the room does not let in is invited by the bot first. */
@@ -184,6 +204,8 @@ export interface MatrixSide {
    */
   getMembers(room: RoomId): Promise<readonly Member[]>;
 
+  /** Never throws; see `MatrixSign`. */
+  readSigns(ephemeral: readonly JsonObject[]): readonly MatrixSign[];
   /** @throws BridgeError `matrix/badEvent`. */
   parseRoomEvent(json: unknown): RoomEvent;
   /** @returns `undefined` for what is no message to the contact. Never throws. */
@@ -255,11 +277,15 @@ export function createMatrixSide(deps: MatrixDeps): MatrixSide {
     send: (wish) => homeserver.send(wish),
     sendState: (wish) => homeserver.sendState(wish),
     redact: (wish) => homeserver.redact(wish),
+    sendReadReceipt: (wish) => homeserver.sendReadReceipt(wish),
+    sendTyping: (wish) => homeserver.sendTyping(wish),
+    findEvent: (wish) => homeserver.findEvent(wish),
     invite: (wish) => rooms.invite(wish),
     join: (wish) => rooms.join(wish),
     leave: (wish) => rooms.leave(wish),
     pin: (wish) => rooms.pin(wish),
     getMembers: (room) => homeserver.getMembers(room),
+    readSigns,
     parseRoomEvent,
     fromRoomEvent,
     toEventContents,

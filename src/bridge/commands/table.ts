@@ -5,10 +5,12 @@ import type { Links } from '../links.ts';
 import type { Notices } from '../notices.ts';
 import type { BridgeParts } from '../parts.ts';
 import type { PortalRooms } from '../portal-rooms.ts';
+import type { UserChoices } from '../user-choices.ts';
 import type { Command } from './command.ts';
 import { helpCommand } from './help.ts';
 import { optInCommand } from './opt-in.ts';
 import { optOutCommand } from './opt-out.ts';
+import { shareCommand } from './share.ts';
 import { startChatCommand } from './start-chat.ts';
 import { statusCommand } from './status.ts';
 import { trustCommand } from './trust.ts';
@@ -20,6 +22,7 @@ export type CommandParts = Readonly<{
   links: Links;
   notices: Notices;
   portals: PortalRooms;
+  choices: UserChoices;
   /** Work may be due in this lane of this account. */
   wakeInbound: (account: Account, sender: ContactId) => void;
 }>;
@@ -31,6 +34,20 @@ export function commandTable(deps: CommandParts): readonly Command[] {
     statusCommand(deps),
     startChatCommand(deps),
     trustCommand(deps),
+    shareCommand(deps, {
+      name: 'receipts',
+      aliases: ['read-receipts'],
+      setting: 'read-receipts',
+      summary: 'command-receipts',
+      answer: 'share-read-receipts',
+    }),
+    shareCommand(deps, {
+      name: 'typing',
+      aliases: ['typing-notifications'],
+      setting: 'typing',
+      summary: 'command-typing',
+      answer: 'share-typing',
+    }),
     optOutCommand(deps),
     versionCommand(deps),
   ];

@@ -41,6 +41,8 @@ command-opt-out = disconnect from a network and destroy your keys
 command-status = what I know about your connection
 command-start-chat = open a chat with a phone number, a user name or a network id
 command-trust = accept the changed key of the other person (in their chat)
+command-receipts = whether contacts see that you have read their messages
+command-typing = whether contacts see that you are writing
 command-version = version and source code of this bridge
 command-unknown = I do not know "{ $name }". { $nearest ->
     [none] Write "help" for what I can do.
@@ -100,6 +102,15 @@ start-chat-not-opted-in = { $contact } is on { $network }, but does not take mes
 start-chat-unknown = { $network } does not know { $contact }.
 start-chat-bad-identifier = "{ $identifier }" is neither a phone number with country code (+49…), nor a user name (@name), nor an id of the network.
 start-chat-not-connected = You are not connected to { $network }. Write "opt-in" first.
+
+share-read-receipts = { $shares ->
+    [yes] Your contacts see when you have read their messages, unless your client keeps your receipts private.
+   *[no] Your contacts do not see when you have read their messages.
+  } Change it with "receipts on" or "receipts off".
+share-typing = { $shares ->
+    [yes] Your contacts see when you are writing to them.
+   *[no] Your contacts do not see when you are writing to them.
+  } Change it with "typing on" or "typing off".
 
 version = Drawbridge { $version }, free software under the AGPL-3.0. Source: { $source }
 

@@ -32,6 +32,23 @@ const delivery = setting(
   { description: 'When a message is given up.' },
 );
 
+const shareByDefault = setting(
+  z
+    .strictObject({
+      read_receipts: setting(z.boolean().default(true), {
+        description:
+          '`true`: a contact sees up to where someone has read, unless their client keeps receipts private or they have said ' +
+          '`receipts off`.',
+      }),
+      typing: setting(z.boolean().default(true), {
+        description:
+          '`true`: a contact sees that someone is writing to them, unless they have said `typing off`.',
+      }),
+    })
+    .prefault({}),
+  { description: 'What contacts see of people who have not chosen for themselves.' },
+);
+
 /** `bridge`: how the bridge behaves towards people on Matrix. */
 export const bridgeSection = setting(
   z.strictObject({
@@ -57,6 +74,7 @@ export const bridgeSection = setting(
         'more event in the room. `false`: only failures and long waits are told, by a notice.',
     }),
     delivery,
+    share_by_default: shareByDefault,
   }),
   { description: 'How the bridge behaves towards people on Matrix.' },
 );

@@ -13,9 +13,13 @@ import type { BridgeSettings, NetworkPart, Permission } from '../../../../src/br
 import { createIntake } from '../../../../src/bridge/intake.ts';
 import type { StepResult } from '../../../../src/bridge/lanes.ts';
 import type { BridgeParts } from '../../../../src/bridge/parts.ts';
+import { ReadMarks } from '../../../../src/bridge/read-marks.ts';
 import { Texts } from '../../../../src/bridge/texts/texts.ts';
+import { UserChoices } from '../../../../src/bridge/user-choices.ts';
+import type { JsonObject } from '../../../../src/matrix/json-object.ts';
 import type { RoomEvent } from '../../../../src/matrix/matrix.ts';
 import {
+  type AccountId,
   type ContactId,
   contactId,
   eventId,
@@ -191,16 +195,26 @@ export class BridgeWorld {
 
   /** The homeserver pushes these in one transaction. @returns the rooms that the core was told of. */
   async push(...events: readonly RoomEvent[]): Promise<readonly RoomId[]> {
+    return (await this.pushAll(events, [])).rooms;
+  }
+
+  /** The same with typing and receipts. @returns the accounts, too, whose outbox has something new. */
+  async pushAll(events: readonly RoomEvent[], ephemeral: readonly JsonObject[]) {
     // Nothing happens in no time: what comes in comes after what was said before.
     this.clock.advance(1);
-    const told: RoomId[] = [];
+    const rooms: RoomId[] = [];
+    const accounts: AccountId[] = [];
+    const typing: RoomId[] = [];
     const intake = createIntake({
       ...this.parts,
-      onStored: (rooms) => told.push(...rooms.map(({ room }) => room)),
+      readMarks: new ReadMarks(this.parts, new UserChoices(this.parts)),
+      onStored: (lanes) => rooms.push(...lanes.map(({ room }) => room)),
+      onQueued: (found) => accounts.push(...found),
+      onTyping: ({ room }) => typing.push(room),
     });
     const txnId = `txn ${events.map(({ event_id }) => event_id).join()}`;
-    await intake.store({ txnId, events, ephemeral: [], toDevice: [] });
-    return told;
+    await intake.store({ txnId, events, ephemeral, toDevice: [] });
+    return { rooms, accounts, typing };
   }
 
   /**
@@ -336,6 +350,7 @@ export class BridgeWorld {
         aliasPrefix: '_interop_portal_',
         permissionOf: (user) => this.permissions.get(user) ?? 'user',
         tooOldMs: 24 * HOUR_MS,
+        shareByDefault: { 'read-receipts': true, typing: true },
         statusEvents: false,
         version: '0.0.1',
         sourceUrl: 'https://source.example.org',

@@ -16,7 +16,10 @@ import { Outbound } from '../../../../src/bridge/outbound.ts';
 import type { BridgeParts } from '../../../../src/bridge/parts.ts';
 import { PortalRooms } from '../../../../src/bridge/portal-rooms.ts';
 import { PrekeyKeeper } from '../../../../src/bridge/prekey-keeper.ts';
+import { ReadMarks } from '../../../../src/bridge/read-marks.ts';
 import { RetryRequests } from '../../../../src/bridge/retry-requests.ts';
+import { Typing } from '../../../../src/bridge/typing.ts';
+import { UserChoices } from '../../../../src/bridge/user-choices.ts';
 import type { BridgeWorld } from './bridge-world.ts';
 
 /**
@@ -38,14 +41,29 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
   const missing = new MissingMessages(parts, links, portals);
   const retryRequests = new RetryRequests(parts, links);
   const wakeInbound = (_account: object, sender: string) => void wokenInbound.push(sender);
-  const chat = new BotChat({ parts, consent, links, notices, portals, wakeInbound });
-  const inbound = new Inbound({ parts, links, portals, notes, prekeys, missing, retryRequests });
+  const choices = new UserChoices(parts);
+  const readMarks = new ReadMarks(parts, choices);
+  const typing = new Typing(parts, links, choices);
+  const chat = new BotChat({ parts, consent, links, notices, portals, choices, wakeInbound });
+  const inbound = new Inbound({
+    parts,
+    links,
+    portals,
+    notes,
+    prekeys,
+    missing,
+    retryRequests,
+    readMarks,
+    typing,
+  });
   const core = {
     links,
     portals,
     prekeys,
     enlistments,
     notes,
+    typing,
+    choices,
     wokenInbound,
     outbound: new Outbound(parts, links),
     matrixLane: new MatrixLane({ parts, outbound: new Outbound(parts, links), chat, notices, fates }),

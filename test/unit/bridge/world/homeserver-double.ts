@@ -35,6 +35,8 @@ export class HomeserverDouble {
   readonly joined: Readonly<{ room: RoomId; as: MatrixUserId }>[] = [];
   readonly invited: Readonly<{ room: RoomId; as: MatrixUserId; user: MatrixUserId }>[] = [];
   readonly pinned: EventId[] = [];
+  readonly reads: Readonly<{ room: RoomId; as: MatrixUserId; event: EventId }>[] = [];
+  readonly typing: Readonly<{ room: RoomId; as: MatrixUserId; forMs: number }>[] = [];
   readonly ghostNames = new Map<MatrixUserId, string | undefined>();
   /** How many have joined a room that is not named here: two. */
   readonly memberCounts = new Map<RoomId, number>();
@@ -79,6 +81,11 @@ export class HomeserverDouble {
         await faults.around('invite', () => void this.invited.push({ room, as, user })),
       createManagementRoom: async (user) =>
         await faults.around('create chat', () => roomId(`!chat-with-${user.slice(1)}`)),
+      sendReadReceipt: async ({ room, as, eventId: event }) =>
+        await faults.around('read receipt', () => void this.reads.push({ room, as, event })),
+      sendTyping: async ({ room, as, forMs }) =>
+        await faults.around('typing', () => void this.typing.push({ room, as, forMs })),
+      findEvent: notDoubled,
       sendState: notDoubled,
       redact: notDoubled,
       setDisplayName: notDoubled,
