@@ -15,7 +15,7 @@ import { matrixTxnId, receiptStanzaId } from './derived-ids.ts';
 import type { InboundNotes } from './inbound-notes.ts';
 import { type Journal, parseJournal, writeJournal } from './journal.ts';
 import type { Links } from './links.ts';
-import { type MissingMessages, type Placeholder, replacing } from './missing-messages.ts';
+import type { MissingMessages, Placeholder } from './missing-messages.ts';
 import { type BridgeParts, enlistedAccount, type NetworkPart, networkOf, signalAccount } from './parts.ts';
 import type { PortalRooms, ReadyPortal } from './portal-rooms.ts';
 import type { PrekeyKeeper } from './prekey-keeper.ts';
@@ -210,7 +210,7 @@ export class Inbound {
         room: portal.room,
         as: portal.ghost,
         type: 'm.room.message',
-        content: replaces === undefined ? content : replacing(replaces, content),
+        content: replaces === undefined ? content : matrix.asReplacement(replaces, content),
         txnId: matrixTxnId(
           secret,
           portal.ghost,

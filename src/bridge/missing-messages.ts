@@ -97,7 +97,7 @@ export class MissingMessages {
       room: portal.room,
       as: portal.ghost,
       type: 'm.room.message',
-      content: shown === undefined ? notice : replacing(shown, notice),
+      content: shown === undefined ? notice : matrix.asReplacement(shown, notice),
       txnId: matrixTxnId(secret, portal.ghost, 'missing', portal.id, stanza, isFinal ? 'final' : 'asked'),
     });
     return shown ?? sent;
@@ -129,17 +129,4 @@ export class MissingMessages {
       return { stanza: id, xml };
     });
   }
-}
-
-/** MSC2676 (in the specification since v1.4): the content that takes the place of an event of the same sender. */
-export function replacing(
-  event: EventId,
-  content: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  return {
-    ...content,
-    body: `* ${String(content.body)}`,
-    'm.new_content': content,
-    'm.relates_to': { rel_type: 'm.replace', event_id: event },
-  };
 }

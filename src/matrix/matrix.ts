@@ -16,6 +16,7 @@ import { createGhostIds } from './ghost-id.ts';
 import { Homeserver } from './homeserver.ts';
 import { createIntake } from './intake.ts';
 import type { JsonObject } from './json-object.ts';
+import { asReplacement, asReply, toReaction } from './relations.ts';
 import { parseRoomEvent } from './room-event.ts';
 import { Rooms } from './rooms.ts';
 import { readSigns } from './signs.ts';
@@ -34,6 +35,8 @@ export interface RoomEvent {
   readonly origin_server_ts: number;
   /** Written by a stranger; at most 64 levels deep. */
   readonly content: JsonObject;
+  /** What an `m.room.redaction` takes away, in rooms before version 11. */
+  readonly redacts?: EventId;
   /** The homeserver's remarks, such as `invite_room_state`. */
   readonly unsigned?: JsonObject;
 }
@@ -214,6 +217,12 @@ export interface MatrixSide {
   toEventContents(content: ChatContent, note: string): readonly JsonObject[];
   /** The same for words of the bridge itself. */
   toNoticeContents(text: string): readonly JsonObject[];
+  /** Content that answers `target`. */
+  asReply(target: EventId, content: JsonObject): JsonObject;
+  /** Content that takes the place of `target`, an event of the same sender. */
+  asReplacement(target: EventId, content: JsonObject): JsonObject;
+  /** Content of an `m.reaction`. */
+  toReaction(target: EventId, emoji: string): JsonObject;
   /** @returns `undefined` when the text is not addressed to the bot. */
   parseCommandLine(
     body: string,
@@ -290,6 +299,9 @@ export function createMatrixSide(deps: MatrixDeps): MatrixSide {
     fromRoomEvent,
     toEventContents,
     toNoticeContents,
+    asReply,
+    asReplacement,
+    toReaction,
     parseCommandLine,
   };
 }

@@ -25,6 +25,10 @@ export function parseRoomEvent(value: unknown): RoomEvent {
   if (state_key !== undefined && !isName(state_key)) throw bad('state_key');
   if (!Number.isSafeInteger(origin_server_ts)) throw bad('origin_server_ts');
   if (!isJsonObject(content) || nestsDeeperThan(content, MAX_DEPTH)) throw bad('content');
+  const redacts =
+    typeof value.redacts === 'string'
+      ? checked('redacts', event_id, () => eventId(text(value.redacts)))
+      : undefined;
   return {
     event_id,
     room_id,
@@ -33,6 +37,7 @@ export function parseRoomEvent(value: unknown): RoomEvent {
     origin_server_ts: origin_server_ts as number,
     content,
     ...(state_key === undefined ? {} : { state_key }),
+    ...(redacts === undefined ? {} : { redacts }),
     ...(isSound(unsigned) ? { unsigned } : {}),
   };
 }
