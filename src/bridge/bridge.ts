@@ -12,6 +12,7 @@ import { BotChat } from './bot-chat.ts';
 import { BotNotices } from './bot-notices.ts';
 import { Consent } from './consent.ts';
 import { interopIdHash } from './derived-ids.ts';
+import { Disappearing } from './disappearing.ts';
 import { Enlistments } from './enlistments.ts';
 import { FateReports } from './fate-reports.ts';
 import { GhostProfiles } from './ghost-profiles.ts';
@@ -31,6 +32,7 @@ import { PortalRooms } from './portal-rooms.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
 import { ReadMarks } from './read-marks.ts';
 import { RetryRequests } from './retry-requests.ts';
+import { RoomWriter } from './room-writer.ts';
 import { Texts } from './texts/texts.ts';
 import { Typing } from './typing.ts';
 import { UserChoices } from './user-choices.ts';
@@ -74,6 +76,7 @@ class Core implements Bridge {
   readonly #housekeeping: Housekeeping;
   readonly #fates: FateReports;
   readonly #botNotices: BotNotices;
+  readonly #disappearing: Disappearing;
   readonly #rooms: LaneGroups;
   readonly #contacts: LaneGroups;
 
@@ -90,6 +93,7 @@ class Core implements Bridge {
     const missing = new MissingMessages(parts, links, portals);
     const retryRequests = new RetryRequests(parts, links);
     const choices = new UserChoices(parts);
+    const disappearing = new Disappearing(parts, notices);
     const readMarks = new ReadMarks(parts, choices);
     const typing = new Typing(parts, links, choices);
     const inbound = new Inbound({
@@ -102,6 +106,8 @@ class Core implements Bridge {
       retryRequests,
       readMarks,
       typing,
+      writer: new RoomWriter(parts, portals),
+      disappearing,
     });
     const consent = new Consent(parts, enlistments);
     const wakeInbound = (account: Account, sender: string) => this.#wakeContact(account, sender);
@@ -123,6 +129,7 @@ class Core implements Bridge {
     this.#prekeys = prekeys;
     this.#fates = fates;
     this.#botNotices = botNotices;
+    this.#disappearing = disappearing;
     const { clock, log } = parts;
     this.#rooms = new LaneGroups({
       step: async (lane) => await matrixLane.step(lane),
@@ -162,6 +169,7 @@ class Core implements Bridge {
     this.#contacts.start();
     this.#prekeys.start();
     this.#enlistments.start();
+    this.#disappearing.start();
     this.#housekeeping.start();
     const active = ours.filter((account) => account.state === 'active').map(({ id }) => id);
     await this.#links.openAll(active, signal);
@@ -172,7 +180,12 @@ class Core implements Bridge {
     // The links store what has arrived; what they wake is taken up at the next start.
     await this.#links.stop();
     await this.#contacts.stop();
-    await Promise.all([this.#fates.stop(), this.#botNotices.stop(), this.#housekeeping.stop()]);
+    await Promise.all([
+      this.#fates.stop(),
+      this.#botNotices.stop(),
+      this.#disappearing.stop(),
+      this.#housekeeping.stop(),
+    ]);
   }
 
   async push(token: string): Promise<PushOutcome> {

@@ -4,14 +4,14 @@
  * row, journal wiped and receipt queued are one transaction.
  */
 
-import type { SendWish } from '../matrix/matrix.ts';
 import type { Log } from '../model/ambient.ts';
 import type { ChatEvent } from '../model/chat-event.ts';
 import { hasCode } from '../model/errors.ts';
-import { contactId, type EventId } from '../model/ids.ts';
+import { contactId } from '../model/ids.ts';
 import type { InboundSignal } from '../network/network.ts';
 import type { Account, WaitingStanza } from '../storage/storage.ts';
-import { matrixTxnId, receiptStanzaId } from './derived-ids.ts';
+import { receiptStanzaId } from './derived-ids.ts';
+import type { Disappearing } from './disappearing.ts';
 import type { InboundNotes } from './inbound-notes.ts';
 import { type Journal, parseJournal, writeJournal } from './journal.ts';
 import type { Links } from './links.ts';
@@ -21,6 +21,7 @@ import type { PortalRooms, ReadyPortal } from './portal-rooms.ts';
 import type { PrekeyKeeper } from './prekey-keeper.ts';
 import type { ReadMarks } from './read-marks.ts';
 import type { RetryRequests } from './retry-requests.ts';
+import type { RoomWriter, Written } from './room-writer.ts';
 import type { Typing } from './typing.ts';
 
 type Envelope = Extract<InboundSignal, { kind: 'envelope' }>;
@@ -35,6 +36,8 @@ export class Inbound {
   readonly #retryRequests: RetryRequests;
   readonly #readMarks: ReadMarks;
   readonly #typing: Typing;
+  readonly #writer: RoomWriter;
+  readonly #disappearing: Disappearing;
   readonly #log: Log;
 
   constructor(deps: {
@@ -47,6 +50,8 @@ export class Inbound {
     retryRequests: RetryRequests;
     readMarks: ReadMarks;
     typing: Typing;
+    writer: RoomWriter;
+    disappearing: Disappearing;
   }) {
     this.#parts = deps.parts;
     this.#links = deps.links;
@@ -57,6 +62,8 @@ export class Inbound {
     this.#retryRequests = deps.retryRequests;
     this.#readMarks = deps.readMarks;
     this.#typing = deps.typing;
+    this.#writer = deps.writer;
+    this.#disappearing = deps.disappearing;
     this.#log = deps.parts.log.child({ part: 'inbound' });
   }
 
@@ -172,84 +179,35 @@ export class Inbound {
     );
     if (known === undefined) {
       const placeholder = await this.#missing.findPlaceholder(account, sender, journal.stanzaId);
-      const event = await this.#sendToRoom(account, portal, chat, network, placeholder);
+      await this.#disappearing.tellTimer(portal, chat);
+      const written = await this.#writer.write({ account, portal, chat, placeholder: placeholder?.event });
       // crash point: inbound-sent-to-room
-      await this.#settleDelivered({ account, row, journal, portal, chat, event, network, placeholder });
+      await this.#settleDelivered({ account, row, journal, portal, chat, written, network, placeholder });
     } else {
       await this.#settle(row);
     }
     // crash point: inbound-settled
     this.#links.wake(account.id);
-  }
-
-  /** @returns the first event: the one that replies and reactions will name. */
-  async #sendToRoom(
-    account: Account,
-    portal: ReadyPortal,
-    chat: ChatEvent,
-    network: NetworkPart,
-    placeholder: Placeholder | undefined,
-  ): Promise<EventId> {
-    const { storage, matrix, texts } = this.#parts;
-    const contact = portal.contact.slice(0, portal.contact.indexOf('@'));
-    const note = texts.say('unsupported-inbound', {
-      contact,
-      what: chat.content.kind === 'unsupported' ? chat.content.what : chat.content.kind,
-    });
-    const shown =
-      chat.content.kind === 'boundary-notice'
-        ? { ...chat.content, text: texts.say('contact-told-us', { contact, text: chat.content.text }) }
-        : chat.content;
-    const secret = await storage.database.transaction(async (tx) => await storage.idSecret(tx));
-    const parts = matrix.toEventContents(shown, note);
-    let first: EventId | undefined;
-    for (const [index, content] of parts.entries()) {
-      // A late copy takes the place that was kept for it.
-      const replaces = index === 0 ? placeholder?.event : undefined;
-      const sent = await this.#send(portal, {
-        room: portal.room,
-        as: portal.ghost,
-        type: 'm.room.message',
-        content: replaces === undefined ? content : matrix.asReplacement(replaces, content),
-        txnId: matrixTxnId(
-          secret,
-          portal.ghost,
-          'inbound',
-          network.adapter.id,
-          account.id,
-          chat.id,
-          String(index),
-        ),
-      });
-      first ??= replaces ?? sent;
-    }
-    return first as EventId;
-  }
-
-  async #send(portal: ReadyPortal, wish: SendWish): Promise<EventId> {
-    try {
-      return await this.#parts.matrix.send(wish);
-    } catch (failure) {
-      if (hasCode(failure, 'matrix/forbidden') || hasCode(failure, 'matrix/notFound')) {
-        await this.#portals.repair(portal);
-      }
-      throw failure;
-    }
+    if (chat.expiresInS > 0) this.#disappearing.wake();
   }
 
   async #settleDelivered(step: DeliveredStep): Promise<void> {
-    const { account, row, journal, portal, chat, event, network, placeholder } = step;
+    const { account, row, journal, portal, chat, written, network, placeholder } = step;
     const { storage, clock, metrics } = this.#parts;
     await storage.database.transaction(async (tx) => {
-      await storage.messages.insert(tx, {
-        portal: portal.id,
-        direction: 'inbound',
-        message: chat.id,
-        part: 0,
-        stanza: journal.stanzaId,
-        event,
-        sentAtMs: chat.sentAtMs,
-      });
+      for (const [part, event] of written.events.entries()) {
+        await storage.messages.insert(tx, {
+          portal: portal.id,
+          direction: 'inbound',
+          message: chat.id,
+          part,
+          stanza: journal.stanzaId,
+          event,
+          sentAtMs: chat.sentAtMs,
+        });
+        await this.#disappearing.note(tx, account, portal.room, event, chat);
+      }
+      await written.remember?.(tx);
       if (journal.wantsReceipt && network.sendReceipts) {
         const secret = await storage.idSecret(tx, account.dataKey);
         const id = receiptStanzaId(secret, portal.contact, journal.stanzaId);
@@ -281,7 +239,7 @@ type DeliveredStep = Readonly<{
   journal: Journal;
   portal: ReadyPortal;
   chat: ChatEvent;
-  event: EventId;
+  written: Written;
   network: NetworkPart;
   placeholder: Placeholder | undefined;
 }>;

@@ -80,6 +80,13 @@ export class Reactions {
     await tx('reactions').where({ event_id: event }).delete();
   }
 
+  /** All that anybody reacted with to one message, which is gone. */
+  async deleteTo(tx: Tx, portal: PortalId, targetDirection: Direction, target: MessageId): Promise<void> {
+    await tx('reactions')
+      .where({ portal_id: portal, target_direction: targetDirection, target_id: target })
+      .delete();
+  }
+
   async deleteOfAccount(tx: Tx, account: AccountKey['id']): Promise<void> {
     await tx('reactions').where({ account_id: account }).delete();
   }

@@ -124,6 +124,32 @@ message-missing = This message could not be decrypted yet. It has been asked for
 message-missing-final = This message could not be decrypted, and asking for it again did not help. It can be read in the other person's app only.
 unsupported-inbound = { $contact } sent something that this bridge cannot show yet ({ $what }). It can be seen in their app only.
 
+edit-of-unknown = ✏️ (a change to an earlier message that is not here)
+reaction-to-unknown = { $contact } reacted with { $emoji } to a message that is not here.
+timer-changed = { $unit ->
+    [never] { $contact } has turned disappearing messages off.
+    [weeks] { $contact } has set messages to disappear after { $count ->
+        [one] a week
+       *[other] { $count } weeks
+      }, here too.
+    [days] { $contact } has set messages to disappear after { $count ->
+        [one] a day
+       *[other] { $count } days
+      }, here too.
+    [hours] { $contact } has set messages to disappear after { $count ->
+        [one] an hour
+       *[other] { $count } hours
+      }, here too.
+    [minutes] { $contact } has set messages to disappear after { $count ->
+        [one] a minute
+       *[other] { $count } minutes
+      }, here too.
+   *[seconds] { $contact } has set messages to disappear after { $count ->
+        [one] a second
+       *[other] { $count } seconds
+      }, here too.
+  }
+
 contact-key-changed = The encryption key of { $contact } has changed: a new phone or app, or someone between you. Their messages wait, and yours are not sent, until you write "{ $prefix } trust", which accepts the new key.
 trust-done = The new key of { $contact } is accepted. Send again what was not bridged.
 trust-nothing = There is no changed key to accept here.

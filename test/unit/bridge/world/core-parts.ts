@@ -2,6 +2,7 @@
 import { BotChat } from '../../../../src/bridge/bot-chat.ts';
 import { BotNotices } from '../../../../src/bridge/bot-notices.ts';
 import { Consent } from '../../../../src/bridge/consent.ts';
+import { Disappearing } from '../../../../src/bridge/disappearing.ts';
 import { Enlistments } from '../../../../src/bridge/enlistments.ts';
 import { FateReports } from '../../../../src/bridge/fate-reports.ts';
 import { GhostProfiles } from '../../../../src/bridge/ghost-profiles.ts';
@@ -18,6 +19,7 @@ import { PortalRooms } from '../../../../src/bridge/portal-rooms.ts';
 import { PrekeyKeeper } from '../../../../src/bridge/prekey-keeper.ts';
 import { ReadMarks } from '../../../../src/bridge/read-marks.ts';
 import { RetryRequests } from '../../../../src/bridge/retry-requests.ts';
+import { RoomWriter } from '../../../../src/bridge/room-writer.ts';
 import { Typing } from '../../../../src/bridge/typing.ts';
 import { UserChoices } from '../../../../src/bridge/user-choices.ts';
 import type { BridgeWorld } from './bridge-world.ts';
@@ -42,6 +44,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
   const retryRequests = new RetryRequests(parts, links);
   const wakeInbound = (_account: object, sender: string) => void wokenInbound.push(sender);
   const choices = new UserChoices(parts);
+  const disappearing = new Disappearing(parts, notices);
   const readMarks = new ReadMarks(parts, choices);
   const typing = new Typing(parts, links, choices);
   const chat = new BotChat({ parts, consent, links, notices, portals, choices, wakeInbound });
@@ -55,6 +58,8 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     retryRequests,
     readMarks,
     typing,
+    writer: new RoomWriter(parts, portals),
+    disappearing,
   });
   const core = {
     links,
@@ -64,6 +69,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     notes,
     typing,
     choices,
+    disappearing,
     wokenInbound,
     outbound: new Outbound(parts, links),
     matrixLane: new MatrixLane({ parts, outbound: new Outbound(parts, links), chat, notices, fates }),

@@ -36,6 +36,8 @@ export class HomeserverDouble {
   readonly invited: Readonly<{ room: RoomId; as: MatrixUserId; user: MatrixUserId }>[] = [];
   readonly pinned: EventId[] = [];
   readonly reads: Readonly<{ room: RoomId; as: MatrixUserId; event: EventId }>[] = [];
+  /** Events that were taken away, each once, by whom. */
+  readonly redacted: Readonly<{ room: RoomId; as: MatrixUserId; event: EventId }>[] = [];
   readonly typing: Readonly<{ room: RoomId; as: MatrixUserId; forMs: number }>[] = [];
   readonly ghostNames = new Map<MatrixUserId, string | undefined>();
   /** How many have joined a room that is not named here: two. */
@@ -43,6 +45,7 @@ export class HomeserverDouble {
   /** Asked before each send: what it returns is thrown. */
   failSend: ((wish: SendWish) => Error | undefined) | undefined;
   readonly #sent = new Map<string, Said>();
+  readonly #redactions = new Map<string, EventId>();
   readonly #rooms = new Map<string, RoomId>();
 
   constructor(deps: { clock: Clock; log: Log; faults: FaultPoints }) {
@@ -87,7 +90,7 @@ export class HomeserverDouble {
         await faults.around('typing', () => void this.typing.push({ room, as, forMs })),
       findEvent: notDoubled,
       sendState: notDoubled,
-      redact: notDoubled,
+      redact: async (wish) => await faults.around('redact', () => this.#redact(wish)),
       setDisplayName: notDoubled,
       getDisplayName: notDoubled,
       getMembers: async (room) => {
@@ -126,6 +129,16 @@ export class HomeserverDouble {
     this.said.push(said);
     this.#sent.set(key, said);
     return said.event;
+  }
+
+  #redact({ room, as, eventId: event, txnId }: Parameters<MatrixSide['redact']>[0]): EventId {
+    const key = `${room} ${as} ${txnId}`;
+    const before = this.#redactions.get(key);
+    if (before !== undefined) return before;
+    this.redacted.push({ room, as, event });
+    const redaction = eventId(`$redaction-${this.redacted.length}`);
+    this.#redactions.set(key, redaction);
+    return redaction;
   }
 
   #createRoom(wish: PortalRoomWish): RoomId {
