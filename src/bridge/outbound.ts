@@ -7,6 +7,7 @@ import type { RoomEvent } from '../matrix/matrix.ts';
 import type { Log } from '../model/ambient.ts';
 import type { ChatContent, ChatEvent } from '../model/chat-event.ts';
 import { hasCode } from '../model/errors.ts';
+import { withPrefix } from '../model/formatted-text.ts';
 import type { DeviceId, MessageId } from '../model/ids.ts';
 import type { SignalSession } from '../signal/signal.ts';
 import type { Account, FateArguments, Portal, Tx, WaitingEvent } from '../storage/storage.ts';
@@ -60,7 +61,9 @@ export class Outbound {
     account: Account,
     event: RoomEvent,
   ): OutboundResult | Readonly<{ kind: 'content'; content: ChatContent }> {
-    const message = this.#parts.matrix.fromRoomEvent(event);
+    const message = this.#parts.matrix.fromRoomEvent(event, {
+      contactOf: (user) => this.#contactOf(account, user),
+    });
     if (message === undefined) return { kind: 'nothing' };
     const refused = (id: string, args: Record<string, string | number> = {}): OutboundResult => ({
       kind: 'refused',
@@ -83,12 +86,20 @@ export class Outbound {
     if (!capabilities.includes(content.kind))
       return refused('reason-network-refuses', { what: content.kind });
     if (content.kind !== 'text') return refused('reason-unsupported', { what: content.kind });
-    const body = message.tone === 'emote' ? `* ${localpartOf(event.sender)} ${content.body}` : content.body;
-    const length = [...body].length;
+    const prefix = message.tone === 'emote' ? `* ${localpartOf(event.sender)} ` : '';
+    const text = withPrefix(prefix, content);
+    const length = [...text.body].length;
     if (length > limits.textCharacters) {
       return refused('reason-too-long', { length, limit: limits.textCharacters });
     }
-    return { kind: 'content', content: { ...content, body } };
+    return { kind: 'content', content: { kind: 'text', ...text } };
+  }
+
+  /** Whom a message may mention: the two who are in the conversation, as the network names them. */
+  #contactOf(account: Account, user: string): string | undefined {
+    if (user === account.user) return account.enlistment?.jid;
+    const ghost = this.#parts.matrix.parseGhost(user);
+    return ghost?.network === account.network ? ghost.contact : undefined;
   }
 
   /** The contact's device with which there is a session; a new session is begun where there is none. */

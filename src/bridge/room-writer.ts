@@ -12,7 +12,7 @@ import type {
 } from '../model/chat-event.ts';
 import { hasCode } from '../model/errors.ts';
 import { quoting, withPrefix } from '../model/formatted-text.ts';
-import type { EventId, MessageId } from '../model/ids.ts';
+import type { EventId, MatrixUserId, MessageId } from '../model/ids.ts';
 import type { Account, MessageRecord, Reaction, Tx } from '../storage/storage.ts';
 import { matrixTxnId } from './derived-ids.ts';
 import { type BridgeParts, networkOf } from './parts.ts';
@@ -179,7 +179,7 @@ export class RoomWriter {
     return written;
   }
 
-  #contentsOf({ portal }: Arrival, content: ChatContent): readonly JsonObject[] {
+  #contentsOf({ account, portal }: Arrival, content: ChatContent): readonly JsonObject[] {
     const { matrix, texts } = this.#parts;
     const contact = portal.contact.slice(0, portal.contact.indexOf('@'));
     const what = content.kind === 'unsupported' ? content.what : content.kind;
@@ -188,7 +188,15 @@ export class RoomWriter {
       content.kind === 'boundary-notice'
         ? { ...content, text: texts.say('contact-told-us', { contact, text: content.text }) }
         : content;
-    return matrix.toEventContents(shown, note);
+    return matrix.toEventContents(shown, note, {
+      userOf: (jid) => this.#userOf(account, portal, jid),
+    });
+  }
+
+  /** Whom a message may mention: the two who are in the conversation. */
+  #userOf(account: Account, portal: ReadyPortal, jid: string): MatrixUserId | undefined {
+    if (jid === account.enlistment?.jid) return account.user;
+    return jid === portal.contact ? portal.ghost : undefined;
   }
 
   /** The event that the message answers, if it is in the room. */

@@ -1,14 +1,26 @@
 /**
- * Conversion between Matrix events and the neutral content of `model/chat-event.ts`. Formatting, edits, reactions and
- * media are told by name and not yet carried. Everything read here was written by strangers: nothing throws.
+ * Conversion between Matrix events and the neutral content of `model/chat-event.ts`. Edits, reactions and media
+ * are told by name and not yet carried. Everything read here was written by strangers: nothing throws.
  */
-import type { ChatContent } from '../model/chat-event.ts';
+import type { ChatContent, FormattedText } from '../model/chat-event.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
 import type { MatrixMessage, RoomEvent } from './matrix.ts';
+import {
+  fromMatrixText,
+  type MatrixText,
+  type ReadingOptions,
+  toMatrixText,
+  type WritingOptions,
+} from './text/matrix-text.ts';
+import { splitText } from './text/split-text.ts';
 
 // Matrix specification, "Size limits": an event has at most 65,536 bytes, signatures and the homeserver's members included.
 const MAX_EVENT_BYTES = 65_536;
 const MAX_BODY_BYTES = 48_000;
+// Of a body and the same in HTML; what the homeserver adds takes the rest.
+const MAX_TEXT_BYTES = 56_000;
+// A text that is mostly addresses of links: shorter ones are sent without formatting rather than cut again.
+const MIN_CUT_BYTES = 1_000;
 
 const MEDIA: Readonly<Record<string, string>> = {
   'm.image': 'image',
@@ -30,20 +42,23 @@ const OTHER_TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * What an event says to the contact. The body of a text is kept whole, as its client wrote it; unpaired surrogates become
- * U+FFFD. What can't be carried is `unsupported` with one of the words above, `edit`, `voice`, `too-long`, `malformed` or
+ * What an event says to the contact, with the formatting that its HTML has. A text without HTML is kept whole, as its client
+ * wrote it, but for the quotation that older clients put before a reply; unpaired surrogates become U+FFFD. What can't be carried is `unsupported` with one of the words above, `edit`, `voice`, `too-long`, `malformed` or
  * `unknown`.
  * @returns `undefined` for what is no message to anybody: state, and the event types that clients send for themselves.
  */
-export function fromRoomEvent(event: RoomEvent): MatrixMessage | undefined {
+export function fromRoomEvent(
+  event: RoomEvent,
+  options: Pick<ReadingOptions, 'contactOf'> = {},
+): MatrixMessage | undefined {
   if (event.type === 'm.room.redaction') return unsupported('redaction');
   if (event.state_key !== undefined) return undefined;
-  if (event.type === 'm.room.message') return fromMessage(event.content);
+  if (event.type === 'm.room.message') return fromMessage(event.content, options);
   const what = own(OTHER_TYPES, event.type);
   return what === undefined ? undefined : unsupported(what);
 }
 
-function fromMessage(content: JsonObject): MatrixMessage {
+function fromMessage(content: JsonObject, options: Pick<ReadingOptions, 'contactOf'>): MatrixMessage {
   const { msgtype, body } = content;
   // An event that was redacted before we saw it has no content left.
   if (Object.keys(content).length === 0) return unsupported('redacted');
@@ -58,7 +73,9 @@ function fromMessage(content: JsonObject): MatrixMessage {
   if (msgtype === 'm.text' || msgtype === 'm.notice' || msgtype === 'm.emote') {
     if (typeof body !== 'string' || body === '') return unsupported('malformed');
     if (body.length > MAX_EVENT_BYTES) return unsupported('too-long');
-    return { tone: TONES[msgtype], content: { kind: 'text', body: wellFormed(body), ranges: [] } };
+    const isReply = isJsonObject(relation) && isJsonObject(relation['m.in_reply_to']);
+    const text = fromMatrixText(content, { ...options, isReply });
+    return { tone: TONES[msgtype], content: { kind: 'text', ...text } };
   }
   if (msgtype === 'm.audio' && content['org.matrix.msc3245.voice'] !== undefined) return unsupported('voice');
   return unsupported(own(MEDIA, msgtype) ?? 'unknown');
@@ -71,10 +88,14 @@ const TONES = { 'm.text': 'plain', 'm.notice': 'notice', 'm.emote': 'emote' } as
  * an event comes in several, cut between words where there are any: send each with its number in the transaction id.
  * @param note the core's words for a kind that is not carried yet.
  */
-export function toEventContents(content: ChatContent, note: string): readonly JsonObject[] {
+export function toEventContents(
+  content: ChatContent,
+  note: string,
+  options: WritingOptions = {},
+): readonly JsonObject[] {
   switch (content.kind) {
     case 'text':
-      return cut(content.body).map((body) => ({ msgtype: 'm.text', body }));
+      return toTexts(content, options).map((text) => ({ msgtype: 'm.text', ...text }));
     case 'boundary-notice':
       return toNoticeContents(content.text);
     case 'media':
@@ -92,7 +113,7 @@ export function toEventContents(content: ChatContent, note: string): readonly Js
 
 /** As `toEventContents`, for words of the bridge itself: clients show them quietly and bots do not answer. */
 export function toNoticeContents(text: string): readonly JsonObject[] {
-  return cut(text).map((body) => ({ msgtype: 'm.notice', body }));
+  return toTexts({ body: text, ranges: [] }, {}).map((part) => ({ msgtype: 'm.notice', ...part }));
 }
 
 function unsupported(what: string): MatrixMessage {
@@ -103,34 +124,23 @@ function own(table: Readonly<Record<string, string>>, key: string): string | und
   return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
-// A homeserver refuses an unpaired surrogate, and no UTF-8 can hold one.
-function wellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+/** The text in as many parts as it takes, so that each fits an event with its HTML. */
+function toTexts({ body, ranges }: FormattedText, options: WritingOptions): MatrixText[] {
+  const parts = cut({ body: body.toWellFormed(), ranges }, MAX_BODY_BYTES);
+  return parts.flatMap((part) => toFitting(part, MAX_BODY_BYTES / 2, options));
 }
 
-function cut(text: string): string[] {
-  const parts: string[] = [];
-  let rest = wellFormed(text);
-  for (let end = partEnd(rest); end < rest.length; end = partEnd(rest)) {
-    parts.push(rest.slice(0, end));
-    rest = rest.slice(end);
-  }
-  return [...parts, rest];
+function toFitting(part: FormattedText, cutBytes: number, options: WritingOptions): MatrixText[] {
+  const text = toMatrixText(part, options);
+  if (text.formatted_body === undefined || Buffer.byteLength(JSON.stringify(text)) <= MAX_TEXT_BYTES)
+    return [text];
+  if (cutBytes < MIN_CUT_BYTES) return [{ body: part.body }];
+  return cut(part, cutBytes).flatMap((smaller) => toFitting(smaller, cutBytes / 2, options));
 }
 
-// Index where a part must end at the latest: after the last space in the part's last eighth, or between two characters.
-function partEnd(text: string): number {
-  if (text.length * 6 <= MAX_BODY_BYTES) return text.length;
-  let bytes = 0;
-  let index = 0;
-  let afterSpace = 0;
-  for (const character of text) {
-    bytes += jsonBytes(character);
-    if (bytes > MAX_BODY_BYTES) return afterSpace > 0 ? afterSpace : index;
-    index += character.length;
-    if (bytes > (MAX_BODY_BYTES / 8) * 7 && /\s/.test(character)) afterSpace = index;
-  }
-  return index;
+function cut(text: FormattedText, maxBytes: number): readonly FormattedText[] {
+  // No character takes more than six bytes.
+  return text.body.length * 6 <= maxBytes ? [text] : splitText(text, maxBytes, jsonBytes);
 }
 
 // A control character takes six bytes in JSON, a quotation mark two.

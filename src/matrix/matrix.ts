@@ -20,6 +20,7 @@ import { asReplacement, asReply, toReaction } from './relations.ts';
 import { parseRoomEvent } from './room-event.ts';
 import { Rooms } from './rooms.ts';
 import { readSigns } from './signs.ts';
+import type { ReadingOptions, WritingOptions } from './text/matrix-text.ts';
 import { Transport } from './transport.ts';
 
 /** A room event as the homeserver sent it, checked; may be stored as JSON and read again with `parseRoomEvent`. */
@@ -211,10 +212,16 @@ export interface MatrixSide {
   readSigns(ephemeral: readonly JsonObject[]): readonly MatrixSign[];
   /** @throws BridgeError `matrix/badEvent`. */
   parseRoomEvent(json: unknown): RoomEvent;
-  /** @returns `undefined` for what is no message to the contact. Never throws. */
-  fromRoomEvent(event: RoomEvent): MatrixMessage | undefined;
-  /** Contents of `m.room.message`, in order, to be sent with the part in the txnId; `note` is shown for kinds not carried. */
-  toEventContents(content: ChatContent, note: string): readonly JsonObject[];
+  /**
+   * @param options `contactOf`: the JID of a Matrix user who can be mentioned; other mentions are links.
+   * @returns `undefined` for what is no message to the contact. Never throws.
+   */
+  fromRoomEvent(event: RoomEvent, options?: Pick<ReadingOptions, 'contactOf'>): MatrixMessage | undefined;
+  /**
+   * Contents of `m.room.message`, in order, to be sent with the part in the txnId; `note` is shown for kinds not carried.
+   * @param options `userOf`: the Matrix user for a JID that is mentioned; without it a mention is plain text.
+   */
+  toEventContents(content: ChatContent, note: string, options?: WritingOptions): readonly JsonObject[];
   /** The same for words of the bridge itself. */
   toNoticeContents(text: string): readonly JsonObject[];
   /** Content that answers `target`. */

@@ -19,12 +19,57 @@ function event(content: JsonObject, type = 'm.room.message', state_key?: string)
 }
 
 describe('from Matrix', () => {
-  it('a text crosses whole, formatting and reply fallback in its body included', () => {
-    const body = '> <@bob:m.example> hi\n\nhello *there*';
-    const content = { msgtype: 'm.text', body, format: 'org.matrix.custom.html', formatted_body: '<b>x</b>' };
-    assert.deepEqual(fromRoomEvent(event(content)), {
-      tone: 'plain',
-      content: { kind: 'text', body, ranges: [] },
+  it('a text without HTML crosses whole, as its client wrote it', () => {
+    const body = '> <@bob:m.example> hi\n\nhello *there* \n';
+    for (const content of [
+      { msgtype: 'm.text', body },
+      { msgtype: 'm.text', body, format: 'org.example.markup', formatted_body: '<b>x</b>' },
+      { msgtype: 'm.text', body, format: 'org.matrix.custom.html', formatted_body: '<br><b> </b>' },
+    ]) {
+      assert.deepEqual(fromRoomEvent(event(content)), {
+        tone: 'plain',
+        content: { kind: 'text', body, ranges: [] },
+      });
+    }
+  });
+
+  it('the HTML of a text, an emote and a notice becomes words with ranges', () => {
+    for (const [msgtype, tone] of [
+      ['m.text', 'plain'],
+      ['m.emote', 'emote'],
+      ['m.notice', 'notice'],
+    ]) {
+      const html = { format: 'org.matrix.custom.html', formatted_body: 'a <b>b</b>' };
+      assert.deepEqual(fromRoomEvent(event({ msgtype, body: 'other', ...html })), {
+        tone,
+        content: { kind: 'text', body: 'a b', ranges: [{ start: 2, length: 1, style: 'bold', value: '' }] },
+      });
+    }
+  });
+
+  it('what an old client quotes before a reply is left out of the reply, and of nothing else', () => {
+    const body = '> <@bob:m.example> hi\n\nhello';
+    const reply = { 'm.relates_to': { 'm.in_reply_to': { event_id: '$b' } } };
+    assert.deepEqual(fromRoomEvent(event({ msgtype: 'm.text', body, ...reply }))?.content, {
+      kind: 'text',
+      body: 'hello',
+      ranges: [],
+    });
+  });
+
+  it('a link to a user whom the caller knows is a mention', () => {
+    const html = '<a href="https://matrix.to/#/@bob:m.example">Bob</a>';
+    const content = {
+      msgtype: 'm.text',
+      body: 'Bob',
+      format: 'org.matrix.custom.html',
+      formatted_body: html,
+    };
+    const contactOf = (user: string) => (user === '@bob:m.example' ? 'bob@gk.example' : undefined);
+    assert.deepEqual(fromRoomEvent(event(content), { contactOf })?.content, {
+      kind: 'text',
+      body: 'Bob',
+      ranges: [{ start: 0, length: 3, style: 'mention', value: 'bob@gk.example' }],
     });
   });
 
@@ -130,6 +175,34 @@ describe('to Matrix', () => {
       for (const body of bodies) assert.ok(Buffer.byteLength(JSON.stringify(body)) <= 48_002);
       if (word.includes(' ')) for (const body of bodies) assert.ok(body.endsWith(' '));
     }
+  });
+
+  it('a long formatted text is cut with its ranges, and each part fits an event with its HTML', () => {
+    const body = '"word" '.repeat(9_000).trimEnd();
+    const ranges = Array.from({ length: 1_000 }, (_, index) => ({
+      start: index * 60,
+      length: 55,
+      style: index % 2 === 0 ? ('bold' as const) : ('link' as const),
+      value: index % 2 === 0 ? '' : `https://m.example/${'x'.repeat(400)}${index}`,
+    }));
+    const contents = toEventContents({ kind: 'text', body, ranges }, '');
+    assert.equal(contents.map((content) => String(content.body)).join(''), body);
+    for (const content of contents) assert.ok(Buffer.byteLength(JSON.stringify(content)) <= 56_100);
+    const html = contents.map((content) => String(content.formatted_body)).join('');
+    for (let index = 1; index < 1_000; index += 2) assert.ok(html.includes(`x${index}">`), String(index));
+  });
+
+  it('what is nearly all addresses of links goes without them rather than not at all', () => {
+    const body = 'ab'.repeat(10_000);
+    const ranges = Array.from({ length: 1_000 }, (_, index) => ({
+      start: index,
+      length: 1,
+      style: 'link' as const,
+      value: `https://m.example/${index}/${'x'.repeat(3_000)}`,
+    }));
+    const contents = toEventContents({ kind: 'text', body, ranges }, '');
+    assert.equal(contents.map((content) => String(content.body)).join(''), body);
+    for (const content of contents) assert.ok(Buffer.byteLength(JSON.stringify(content)) <= 56_100);
   });
 
   it('a character of two halves is never cut in two', () => {

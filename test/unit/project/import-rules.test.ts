@@ -40,6 +40,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   yaml: 'bridge',
   commander: 'config',
   '@fluent/bundle': 'matrix',
+  'sanitize-html': 'bridge',
+  htmlparser2: 'network',
 };
 
 type Planted = Readonly<{ file: string; text: string; rule: string | undefined }>;
