@@ -4,7 +4,7 @@ import { type RoomId, roomId } from '../model/ids.ts';
 import type { Account, FateState, Portal, UntoldFate } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
 import { matrixTxnId } from './derived-ids.ts';
-import { Lanes, type StepResult } from './lanes.ts';
+import { type Failures, Lanes, type StepResult } from './lanes.ts';
 import type { Notices } from './notices.ts';
 import type { BridgeParts } from './parts.ts';
 
@@ -36,14 +36,13 @@ export class FateReports {
   readonly #notices: Notices;
   readonly #lanes: Lanes;
   readonly #log: Log;
-  readonly #failures = new Map<RoomId, number>();
 
   constructor(parts: BridgeParts, notices: Notices) {
     this.#parts = parts;
     this.#notices = notices;
     this.#log = parts.log.child({ part: 'fate-reports' });
     this.#lanes = new Lanes({
-      step: async (lane) => await this.#tell(roomId(lane)),
+      step: async (lane, failures) => await this.#tell(roomId(lane), failures),
       concurrency: 8,
       clock: parts.clock,
       log: this.#log,
@@ -67,20 +66,18 @@ export class FateReports {
     await this.#lanes.stop();
   }
 
-  async #tell(room: RoomId): Promise<StepResult> {
+  async #tell(room: RoomId, before: Failures | undefined): Promise<StepResult> {
     const { storage, clock, random } = this.#parts;
     const fates = await storage.database.transaction(
       async (tx) => await storage.fates.listUntold(tx, room, AT_ONCE),
     );
     try {
       for (const fate of fates) await this.#tellOne(fate);
-      this.#failures.delete(room);
       return fates.length < AT_ONCE ? 'idle' : 'more';
     } catch (failure) {
-      const failures = (this.#failures.get(room) ?? 0) + 1;
-      this.#failures.set(room, failures);
+      const failures = (before?.count ?? 0) + 1;
       this.#log.warn('message status not told', { room, code: codeOf(failure), failures }, failure);
-      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random) };
+      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random), failed: true };
     }
   }
 
