@@ -240,6 +240,7 @@ function sides(
       permissionOf: (user) => permissionOf(config.bridge.permissions, user),
       statusEvents: config.bridge.message_status_events,
       tooOldMs: config.bridge.delivery.too_old_hours * 60 * 60_000,
+      keepFailedMs: config.bridge.delivery.keep_failed_hours * 60 * 60_000,
       version: ambient.version,
       sourceUrl: operator.source_url,
     },

@@ -5,7 +5,7 @@
 
 import type { TransactionSink } from '../matrix/matrix.ts';
 import { BridgeError } from '../model/errors.ts';
-import type { AccountId, NetworkId } from '../model/ids.ts';
+import type { AccountId, NetworkId, RoomId } from '../model/ids.ts';
 import type { LinkStatus } from '../network/network.ts';
 import type { Account, RoomLane } from '../storage/storage.ts';
 import { BotChat } from './bot-chat.ts';
@@ -20,6 +20,7 @@ import { Inbound } from './inbound.ts';
 import { InboundNotes } from './inbound-notes.ts';
 import { createIntake } from './intake.ts';
 import { LaneGroups } from './lane-groups.ts';
+import { LateMessages } from './late-messages.ts';
 import { Links } from './links.ts';
 import { MatrixLane } from './matrix-lane.ts';
 import { MissingMessages } from './missing-messages.ts';
@@ -29,6 +30,7 @@ import { Outbound } from './outbound.ts';
 import type { BridgeParts } from './parts.ts';
 import { PortalRooms } from './portal-rooms.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
+import { Requeue } from './requeue.ts';
 import { RetryRequests } from './retry-requests.ts';
 import { Texts } from './texts/texts.ts';
 
@@ -71,6 +73,7 @@ class Core implements Bridge {
   readonly #housekeeping: Housekeeping;
   readonly #fates: FateReports;
   readonly #botNotices: BotNotices;
+  readonly #late: LateMessages;
   readonly #rooms: LaneGroups;
   readonly #contacts: LaneGroups;
 
@@ -89,8 +92,12 @@ class Core implements Bridge {
     const inbound = new Inbound({ parts, links, portals, notes, prekeys, missing, retryRequests });
     const consent = new Consent(parts, enlistments);
     const wakeInbound = (account: Account, sender: string) => this.#wakeContact(account, sender);
-    const chat = new BotChat({ parts, consent, links, notices, portals, wakeInbound });
-    const outbound = new Outbound(parts, links);
+    const late = new LateMessages(parts, links, fates);
+    const outbound = new Outbound(parts, links, late);
+    const wakeRoom = (account: Account, room: RoomId) =>
+      this.#wakeRooms([{ room, network: account.network }]);
+    const requeue = new Requeue({ parts, links, outbound, fates, wakeRoom });
+    const chat = new BotChat({ parts, consent, links, notices, portals, requeue, wakeInbound });
     const matrixLane = new MatrixLane({ parts, outbound, chat, notices, fates });
     const networkLane = new NetworkLane({ parts, inbound, notices, botNotices });
     this.intake = createIntake({ ...parts, onStored: (rooms) => this.#wakeRooms(rooms) });
@@ -99,6 +106,7 @@ class Core implements Bridge {
     this.#prekeys = prekeys;
     this.#fates = fates;
     this.#botNotices = botNotices;
+    this.#late = late;
     const { clock, log } = parts;
     this.#rooms = new LaneGroups({
       step: async (lane) => await matrixLane.step(lane),
@@ -119,6 +127,7 @@ class Core implements Bridge {
     links.listen({
       stored: (account) => void this.#wakeContacts(account),
       online: (account) => prekeys.wake(account),
+      offline: (account) => late.wake(account),
       rejected: async (account, rowId, reason) => await notes.rejected(account, rowId, reason),
       sent: (rooms) => {
         for (const room of rooms) fates.wake(room);
@@ -138,8 +147,10 @@ class Core implements Bridge {
     this.#contacts.start();
     this.#prekeys.start();
     this.#enlistments.start();
+    this.#late.start();
     this.#housekeeping.start();
     const active = ours.filter((account) => account.state === 'active').map(({ id }) => id);
+    for (const id of active) this.#late.wake(id);
     await this.#links.openAll(active, signal);
   }
 
@@ -148,7 +159,12 @@ class Core implements Bridge {
     // The links store what has arrived; what they wake is taken up at the next start.
     await this.#links.stop();
     await this.#contacts.stop();
-    await Promise.all([this.#fates.stop(), this.#botNotices.stop(), this.#housekeeping.stop()]);
+    await Promise.all([
+      this.#late.stop(),
+      this.#fates.stop(),
+      this.#botNotices.stop(),
+      this.#housekeeping.stop(),
+    ]);
   }
 
   async push(token: string): Promise<PushOutcome> {

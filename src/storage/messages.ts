@@ -79,6 +79,11 @@ export class Messages {
     return row === undefined ? undefined : fromRow(row);
   }
 
+  /** The first part of what a Matrix event became. */
+  async findByEvent(tx: Tx, portal: PortalId, event: EventId): Promise<MessageRecord | undefined> {
+    return await one(tx, { portal_id: portal, direction: 'outbound', event_id: event });
+  }
+
   /** @returns false when it was marked before. */
   async saveDelivered(tx: Tx, record: MessageRecord): Promise<boolean> {
     const changed = await tx('messages')

@@ -5,10 +5,13 @@ import type { Links } from '../links.ts';
 import type { Notices } from '../notices.ts';
 import type { BridgeParts } from '../parts.ts';
 import type { PortalRooms } from '../portal-rooms.ts';
+import type { Requeue } from '../requeue.ts';
 import type { Command } from './command.ts';
 import { helpCommand } from './help.ts';
 import { optInCommand } from './opt-in.ts';
 import { optOutCommand } from './opt-out.ts';
+import { requeueCommand } from './requeue.ts';
+import { retryCommand } from './retry.ts';
 import { startChatCommand } from './start-chat.ts';
 import { statusCommand } from './status.ts';
 import { trustCommand } from './trust.ts';
@@ -20,6 +23,7 @@ export type CommandParts = Readonly<{
   links: Links;
   notices: Notices;
   portals: PortalRooms;
+  requeue: Requeue;
   /** Work may be due in this lane of this account. */
   wakeInbound: (account: Account, sender: ContactId) => void;
 }>;
@@ -31,8 +35,10 @@ export function commandTable(deps: CommandParts): readonly Command[] {
     statusCommand(deps),
     startChatCommand(deps),
     trustCommand(deps),
+    retryCommand(deps),
     optOutCommand(deps),
     versionCommand(deps),
+    requeueCommand(deps),
   ];
   return [helpCommand(deps, () => commands), ...commands];
 }

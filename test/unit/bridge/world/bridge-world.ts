@@ -336,6 +336,7 @@ export class BridgeWorld {
         aliasPrefix: '_interop_portal_',
         permissionOf: (user) => this.permissions.get(user) ?? 'user',
         tooOldMs: 24 * HOUR_MS,
+        keepFailedMs: 12 * HOUR_MS,
         statusEvents: false,
         version: '0.0.1',
         sourceUrl: 'https://source.example.org',

@@ -7,6 +7,7 @@ import { FateReports } from '../../../../src/bridge/fate-reports.ts';
 import { GhostProfiles } from '../../../../src/bridge/ghost-profiles.ts';
 import { Inbound } from '../../../../src/bridge/inbound.ts';
 import { InboundNotes } from '../../../../src/bridge/inbound-notes.ts';
+import { LateMessages } from '../../../../src/bridge/late-messages.ts';
 import { Links } from '../../../../src/bridge/links.ts';
 import { MatrixLane } from '../../../../src/bridge/matrix-lane.ts';
 import { MissingMessages } from '../../../../src/bridge/missing-messages.ts';
@@ -16,6 +17,7 @@ import { Outbound } from '../../../../src/bridge/outbound.ts';
 import type { BridgeParts } from '../../../../src/bridge/parts.ts';
 import { PortalRooms } from '../../../../src/bridge/portal-rooms.ts';
 import { PrekeyKeeper } from '../../../../src/bridge/prekey-keeper.ts';
+import { Requeue } from '../../../../src/bridge/requeue.ts';
 import { RetryRequests } from '../../../../src/bridge/retry-requests.ts';
 import type { BridgeWorld } from './bridge-world.ts';
 
@@ -38,7 +40,12 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
   const missing = new MissingMessages(parts, links, portals);
   const retryRequests = new RetryRequests(parts, links);
   const wakeInbound = (_account: object, sender: string) => void wokenInbound.push(sender);
-  const chat = new BotChat({ parts, consent, links, notices, portals, wakeInbound });
+  const late = new LateMessages(parts, links, fates);
+  const outbound = new Outbound(parts, links, late);
+  const wokenRooms: string[] = [];
+  const wakeRoom = (_account: object, room: string) => void wokenRooms.push(room);
+  const requeue = new Requeue({ parts, links, outbound, fates, wakeRoom });
+  const chat = new BotChat({ parts, consent, links, notices, portals, requeue, wakeInbound });
   const inbound = new Inbound({ parts, links, portals, notes, prekeys, missing, retryRequests });
   const core = {
     links,
@@ -47,19 +54,27 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     enlistments,
     notes,
     wokenInbound,
-    outbound: new Outbound(parts, links),
-    matrixLane: new MatrixLane({ parts, outbound: new Outbound(parts, links), chat, notices, fates }),
+    wokenRooms,
+    botNotices,
+    fates,
+    late,
+    missing,
+    requeue,
+    retryRequests,
+    outbound,
+    matrixLane: new MatrixLane({ parts, outbound, chat, notices, fates }),
     networkLane: new NetworkLane({ parts, inbound, notices, botNotices }),
     begin: async () => {
       await fates.start();
       await botNotices.start();
     },
     stop: async () => {
-      await Promise.all([fates.stop(), botNotices.stop(), enlistments.stop(), prekeys.stop()]);
+      await Promise.all([fates.stop(), botNotices.stop(), enlistments.stop(), prekeys.stop(), late.stop()]);
     },
   };
   enlistments.start();
   prekeys.start();
+  late.start();
   world.cores.add(core);
   return core;
 }

@@ -178,6 +178,12 @@ export class LinkDouble implements Link {
     this.#deps.onStatus(this.status);
   }
 
+  /** The connection is gone; it is not tried again before the test says so. */
+  lose(reason: BridgeError): void {
+    this.status = { kind: 'waiting', reason, retryAtMs: Number.MAX_SAFE_INTEGER };
+    this.#deps.onStatus(this.status);
+  }
+
   async stop(): Promise<void> {
     this.status = { kind: 'stopped' };
     this.#deps.onStatus(this.status);
