@@ -22,6 +22,7 @@ import { createIntake } from './intake.ts';
 import { LaneGroups } from './lane-groups.ts';
 import { LateMessages } from './late-messages.ts';
 import { Links } from './links.ts';
+import { LoginRefusals } from './login-refusals.ts';
 import { MatrixLane } from './matrix-lane.ts';
 import { MissingMessages } from './missing-messages.ts';
 import { NetworkLane } from './network-lane.ts';
@@ -74,6 +75,7 @@ class Core implements Bridge {
   readonly #fates: FateReports;
   readonly #botNotices: BotNotices;
   readonly #late: LateMessages;
+  readonly #refusals: LoginRefusals;
   readonly #rooms: LaneGroups;
   readonly #contacts: LaneGroups;
 
@@ -107,6 +109,8 @@ class Core implements Bridge {
     this.#fates = fates;
     this.#botNotices = botNotices;
     this.#late = late;
+    const refusals = new LoginRefusals(parts, links, enlistments, botNotices);
+    this.#refusals = refusals;
     const { clock, log } = parts;
     this.#rooms = new LaneGroups({
       step: async (lane) => await matrixLane.step(lane),
@@ -128,6 +132,7 @@ class Core implements Bridge {
       stored: (account) => void this.#wakeContacts(account),
       online: (account) => prekeys.wake(account),
       offline: (account) => late.wake(account),
+      status: (account, status) => refusals.note(account, status),
       rejected: async (account, rowId, reason) => await notes.rejected(account, rowId, reason),
       sent: (rooms) => {
         for (const room of rooms) fates.wake(room);
@@ -148,6 +153,7 @@ class Core implements Bridge {
     this.#prekeys.start();
     this.#enlistments.start();
     this.#late.start();
+    this.#refusals.start();
     this.#housekeeping.start();
     const active = ours.filter((account) => account.state === 'active').map(({ id }) => id);
     for (const id of active) this.#late.wake(id);
@@ -161,6 +167,7 @@ class Core implements Bridge {
     await this.#contacts.stop();
     await Promise.all([
       this.#late.stop(),
+      this.#refusals.stop(),
       this.#fates.stop(),
       this.#botNotices.stop(),
       this.#housekeeping.stop(),
@@ -194,12 +201,7 @@ class Core implements Bridge {
     const account = await storage.database.transaction(async (tx) => {
       const hash = interopIdHash(await storage.idSecret(tx), network, interopId);
       const found = await storage.accounts.findByInteropIdHash(tx, network, hash);
-      if (found?.state === 'active' && event === 'suspended') {
-        await storage.accounts.saveState(tx, found.id, 'suspended');
-        const name = this.#parts.networks.get(network)?.adapter.displayName ?? network;
-        const key = `suspended ${found.id} ${this.#parts.clock.nowMs()}`;
-        await this.#botNotices.queue(tx, found.user, key, 'suspended', { network: name });
-      }
+      if (found?.state === 'active' && event === 'suspended') await this.#enlistments.suspend(tx, found);
       return found;
     });
     if (account === undefined) return 'unknown';

@@ -2,7 +2,7 @@ import type { Log } from '../model/ambient.ts';
 import { BridgeError, codeOf } from '../model/errors.ts';
 import { type AccountId, accountId } from '../model/ids.ts';
 import type { Enlisted } from '../network/network.ts';
-import type { Account } from '../storage/storage.ts';
+import type { Account, Tx } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
 import type { BotNotices } from './bot-notices.ts';
 import { interopIdHash } from './derived-ids.ts';
@@ -47,6 +47,17 @@ export class Enlistments {
   /** There is something to carry through for this account. */
   wake(account: AccountId): void {
     this.#lanes.wake(account);
+  }
+
+  /** Notes in the caller's transaction that the gatekeeper has suspended the account, and tells its person; then `wake`. */
+  async suspend(tx: Tx, account: Account): Promise<void> {
+    const { storage, clock, networks } = this.#parts;
+    await storage.accounts.saveState(tx, account.id, 'suspended');
+    // The suspension says it all: that the login is refused, and later is not, would only be words.
+    await storage.accounts.saveRefusedTold(tx, account.id, false);
+    const network = networks.get(account.network)?.adapter.displayName ?? account.network;
+    const key = `suspended ${account.id} ${clock.nowMs()}`;
+    await this.#notices.queue(tx, account.user, key, 'suspended', { network });
   }
 
   start(): void {

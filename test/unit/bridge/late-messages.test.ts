@@ -25,6 +25,7 @@ describe('a message in the outbox', () => {
     core.links.listen({
       stored: () => undefined,
       online: () => undefined,
+      status: () => undefined,
       offline: (id) => core.late.wake(id),
       rejected: async () => undefined,
       sent: () => undefined,

@@ -9,6 +9,7 @@ import { Inbound } from '../../../../src/bridge/inbound.ts';
 import { InboundNotes } from '../../../../src/bridge/inbound-notes.ts';
 import { LateMessages } from '../../../../src/bridge/late-messages.ts';
 import { Links } from '../../../../src/bridge/links.ts';
+import { LoginRefusals } from '../../../../src/bridge/login-refusals.ts';
 import { MatrixLane } from '../../../../src/bridge/matrix-lane.ts';
 import { MissingMessages } from '../../../../src/bridge/missing-messages.ts';
 import { NetworkLane } from '../../../../src/bridge/network-lane.ts';
@@ -35,6 +36,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
   const portals = new PortalRooms(parts, new GhostProfiles(parts));
   const prekeys = new PrekeyKeeper(parts, links);
   const enlistments = new Enlistments(parts, links, botNotices);
+  const refusals = new LoginRefusals(parts, links, enlistments, botNotices);
   const consent = new Consent(parts, enlistments);
   const notes = new InboundNotes(parts, portals, notices, fates);
   const missing = new MissingMessages(parts, links, portals);
@@ -59,6 +61,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     fates,
     late,
     missing,
+    refusals,
     requeue,
     retryRequests,
     outbound,
@@ -69,12 +72,20 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
       await botNotices.start();
     },
     stop: async () => {
-      await Promise.all([fates.stop(), botNotices.stop(), enlistments.stop(), prekeys.stop(), late.stop()]);
+      await Promise.all([
+        fates.stop(),
+        botNotices.stop(),
+        enlistments.stop(),
+        prekeys.stop(),
+        late.stop(),
+        refusals.stop(),
+      ]);
     },
   };
   enlistments.start();
   prekeys.start();
   late.start();
+  refusals.start();
   world.cores.add(core);
   return core;
 }

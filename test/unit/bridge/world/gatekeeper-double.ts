@@ -29,7 +29,15 @@ export const GK = networkId('gk');
 export const GK_NAME = 'Gatekeeper';
 
 type Registration = { readonly ids: Enlisted; device: PublicDevice };
-type Step = 'enlist' | 'unenlist' | 'lookup' | 'bundles' | 'count' | 'upload prekeys' | 'upload signed';
+type Step =
+  | 'enlist'
+  | 'unenlist'
+  | 'self'
+  | 'lookup'
+  | 'bundles'
+  | 'count'
+  | 'upload prekeys'
+  | 'upload signed';
 
 export class GatekeeperDouble {
   readonly adapter: NetworkAdapter;
@@ -43,6 +51,10 @@ export class GatekeeperDouble {
   fail: ((step: Step) => Error | undefined) | undefined;
   /** Runs in the middle of each enlistment. */
   whileEnlisting: (() => Promise<void>) | undefined;
+  /** How links come up; online when it is `undefined`. */
+  startsWith: LinkStatus | undefined;
+  /** Interop ids. */
+  readonly suspended = new Set<string>();
   textCharacters = 1_000;
   readonly #faults: FaultPoints;
 
@@ -92,7 +104,17 @@ export class GatekeeperDouble {
         }),
       lookup: async (_account, identifiers) =>
         await this.step('lookup', () => identifiers.map((identifier) => this.#lookup(identifier))),
-      self: notAsked,
+      self: async (account) =>
+        await this.step('self', () => {
+          const { interopId, jid, device } = account;
+          return {
+            interopId,
+            jid,
+            device,
+            state: this.suspended.has(interopId) ? 'suspended' : 'active',
+            reachable: true,
+          };
+        }),
       update: notAsked,
       report: notAsked,
     };
@@ -141,11 +163,13 @@ export class LinkDouble implements Link {
   status: LinkStatus = { kind: 'stopped' };
   readonly keys: KeysPort;
   wakes = 0;
+  readonly #gatekeeper: GatekeeperDouble;
   readonly #account: EnlistedAccount;
   readonly #deps: LinkDeps;
   #handled = 0;
 
   constructor(gatekeeper: GatekeeperDouble, account: EnlistedAccount, deps: LinkDeps) {
+    this.#gatekeeper = gatekeeper;
     this.#account = account;
     this.#deps = deps;
     this.keys = {
@@ -174,7 +198,8 @@ export class LinkDouble implements Link {
   readonly signedUploads: Parameters<KeysPort['uploadSigned']>[0][] = [];
 
   start(): void {
-    this.status = { kind: 'online', boundJid: `${this.#account.jid}/drawbridge`, resumed: false };
+    const boundJid = `${this.#account.jid}/drawbridge`;
+    this.status = this.#gatekeeper.startsWith ?? { kind: 'online', boundJid, resumed: false };
     this.#deps.onStatus(this.status);
   }
 
