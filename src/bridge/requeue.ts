@@ -178,7 +178,6 @@ export class Requeue {
         await storage.outbox.insert(tx, account, queued);
       }
       await storage.sentMessages.keepFor(tx, account.id, message, keepSentMs);
-      // crash point: requeue-in-transaction
       return true;
     });
   }
