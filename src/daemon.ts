@@ -244,6 +244,7 @@ function sides(
         typing: config.bridge.share_by_default.typing,
       },
       tooOldMs: config.bridge.delivery.too_old_hours * 60 * 60_000,
+      keepFailedMs: config.bridge.delivery.keep_failed_hours * 60 * 60_000,
       version: ambient.version,
       sourceUrl: operator.source_url,
     },

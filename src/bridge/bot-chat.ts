@@ -42,6 +42,11 @@ export class BotChat {
     return true;
   }
 
+  /** Whether an event of a portal is a command, and so no message to the contact. */
+  isPortalCommand(event: RoomEvent): boolean {
+    return this.#commandLine(event, true) !== undefined;
+  }
+
   async #handleMembership(event: RoomEvent, conversation: Conversation | undefined): Promise<boolean> {
     const { matrix } = this.#deps.parts;
     const { membership } = event.content;

@@ -3,7 +3,7 @@ import { codeOf } from '../model/errors.ts';
 import { type MatrixUserId, matrixUserId } from '../model/ids.ts';
 import type { Tx } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
-import { Lanes, type StepResult } from './lanes.ts';
+import { type Failures, Lanes, type StepResult } from './lanes.ts';
 import type { Notices } from './notices.ts';
 import type { BridgeParts } from './parts.ts';
 import type { TextArguments } from './texts/texts.ts';
@@ -17,14 +17,13 @@ export class BotNotices {
   readonly #notices: Notices;
   readonly #lanes: Lanes;
   readonly #log: Log;
-  readonly #failures = new Map<MatrixUserId, number>();
 
   constructor(parts: BridgeParts, notices: Notices) {
     this.#parts = parts;
     this.#notices = notices;
     this.#log = parts.log.child({ part: 'bot-notices' });
     this.#lanes = new Lanes({
-      step: async (lane) => await this.#sayNext(matrixUserId(lane)),
+      step: async (lane, failures) => await this.#sayNext(matrixUserId(lane), failures),
       concurrency: 8,
       clock: parts.clock,
       log: this.#log,
@@ -62,7 +61,7 @@ export class BotNotices {
     await this.#lanes.stop();
   }
 
-  async #sayNext(user: MatrixUserId): Promise<StepResult> {
+  async #sayNext(user: MatrixUserId, before: Failures | undefined): Promise<StepResult> {
     const { storage, matrix, clock, random } = this.#parts;
     const found = await storage.database.transaction(async (tx) => ({
       notice: await storage.botNotices.findNext(tx, user),
@@ -77,14 +76,12 @@ export class BotNotices {
         if (found.room === undefined) await storage.managementRooms.insert(tx, room, user);
         await storage.botNotices.delete(tx, key);
       });
-      this.#failures.delete(user);
       return 'more';
     } catch (failure) {
-      const failures = (this.#failures.get(user) ?? 0) + 1;
-      this.#failures.set(user, failures);
+      const failures = (before?.count ?? 0) + 1;
       this.#log.warn('notice not said', { code: codeOf(failure), failures }, failure);
       // Someone who has thrown the bot out may come back: it waits, ever more rarely.
-      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random, 1_000, 60 * 60_000) };
+      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random, 1_000, 60 * 60_000), failed: true };
     }
   }
 }

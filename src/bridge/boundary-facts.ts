@@ -3,6 +3,8 @@ import type { Account } from '../storage/storage.ts';
 import type { BoundaryFacts } from './boundary.ts';
 import { type BridgeParts, type NetworkPart, networkOf } from './parts.ts';
 
+const HOUR_MS = 60 * 60_000;
+
 /** What native chats have and bridged ones do not yet; every release that adds one shortens it. */
 const NOT_YET = [
   'images, voice messages, videos and files',
@@ -18,7 +20,8 @@ export function networkFacts(parts: Pick<BridgeParts, 'settings'>, network: Netw
     operator: parts.settings.operator,
     network: { id: network.adapter.id, name: network.adapter.displayName },
     suite: 'pqxdh+spqr',
-    keptHours: network.keepSentMs / (60 * 60_000),
+    keptHours: network.keepSentMs / HOUR_MS,
+    keptFailedHours: parts.settings.keepFailedMs / HOUR_MS,
     lost: NOT_YET,
   };
 }

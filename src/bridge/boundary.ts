@@ -18,6 +18,8 @@ export type BoundaryFacts = Readonly<{
   suite: 'pqxdh+spqr';
   /** For how long a sent message is kept, sealed, while the contact's app has not confirmed it. Hours. */
   keptHours: number;
+  /** For how long a message that failed is kept, sealed, so that it can be sent again. Hours. */
+  keptFailedHours: number;
   /** Hexadecimal SHA-256 of our Signal identity key; absent before the opt-in. */
   ownFingerprint?: string;
   /** What the native chat has and this one has not, in words. */
@@ -35,6 +37,7 @@ export function boundarySha256(facts: BoundaryFacts): string {
     facts.network.name,
     facts.suite,
     facts.keptHours,
+    facts.keptFailedHours,
     facts.ownFingerprint ?? '',
     ...facts.lost,
   ];
@@ -47,7 +50,7 @@ export function boundaryLines(facts: BoundaryFacts, texts: Texts): string[] {
   return [
     texts.say('boundary-matrix-leg', { encrypted: facts.matrixEncrypted ? 'yes' : 'no' }),
     texts.say('boundary-bridge', { mode: operator.mode, operator: operator.name }),
-    texts.say('boundary-stored', { hours: facts.keptHours }),
+    texts.say('boundary-stored', { hours: facts.keptHours, failed: facts.keptFailedHours }),
     texts.say('boundary-network-leg', { network: network.name, suite: 'PQXDH, post-quantum ratchet' }),
     texts.say('boundary-beyond', { network: network.name }),
     ...(facts.lost.length > 0
@@ -77,6 +80,7 @@ export function boundaryState(facts: BoundaryFacts): Record<string, unknown> {
       plaintext: 'in-memory',
       at_rest: 'sealed-until-delivered',
       at_rest_hours: facts.keptHours,
+      at_rest_failed_hours: facts.keptFailedHours,
       operator: facts.operator.name,
       contact: facts.operator.contact,
       mode: facts.operator.mode,

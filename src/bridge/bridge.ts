@@ -5,7 +5,7 @@
 
 import type { TransactionSink } from '../matrix/matrix.ts';
 import { BridgeError, codeOf } from '../model/errors.ts';
-import type { AccountId, NetworkId } from '../model/ids.ts';
+import type { AccountId, NetworkId, RoomId } from '../model/ids.ts';
 import type { LinkStatus } from '../network/network.ts';
 import type { Account, RoomLane } from '../storage/storage.ts';
 import { BotChat } from './bot-chat.ts';
@@ -21,7 +21,9 @@ import { Inbound } from './inbound.ts';
 import { InboundNotes } from './inbound-notes.ts';
 import { createIntake } from './intake.ts';
 import { LaneGroups } from './lane-groups.ts';
+import { LateMessages } from './late-messages.ts';
 import { Links } from './links.ts';
+import { LoginRefusals } from './login-refusals.ts';
 import { MatrixLane } from './matrix-lane.ts';
 import { MissingMessages } from './missing-messages.ts';
 import { NetworkLane } from './network-lane.ts';
@@ -31,6 +33,7 @@ import type { BridgeParts } from './parts.ts';
 import { PortalRooms } from './portal-rooms.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
 import { ReadMarks } from './read-marks.ts';
+import { Requeue } from './requeue.ts';
 import { RetryRequests } from './retry-requests.ts';
 import { RoomWriter } from './room-writer.ts';
 import { Texts } from './texts/texts.ts';
@@ -77,6 +80,8 @@ class Core implements Bridge {
   readonly #fates: FateReports;
   readonly #botNotices: BotNotices;
   readonly #disappearing: Disappearing;
+  readonly #late: LateMessages;
+  readonly #refusals: LoginRefusals;
   readonly #rooms: LaneGroups;
   readonly #contacts: LaneGroups;
 
@@ -111,8 +116,21 @@ class Core implements Bridge {
     });
     const consent = new Consent(parts, enlistments);
     const wakeInbound = (account: Account, sender: string) => this.#wakeContact(account, sender);
-    const chat = new BotChat({ parts, consent, links, notices, portals, choices, wakeInbound });
-    const outbound = new Outbound(parts, links);
+    const late = new LateMessages(parts, links, fates);
+    const outbound = new Outbound(parts, links, late);
+    const wakeRoom = (account: Account, room: RoomId) =>
+      this.#wakeRooms([{ room, network: account.network }]);
+    const requeue = new Requeue({ parts, links, outbound, fates, wakeRoom });
+    const chat = new BotChat({
+      parts,
+      consent,
+      links,
+      notices,
+      portals,
+      choices,
+      requeue,
+      wakeInbound,
+    });
     const matrixLane = new MatrixLane({ parts, outbound, chat, notices, fates });
     const networkLane = new NetworkLane({ parts, inbound, notices, botNotices });
     this.intake = createIntake({
@@ -130,6 +148,9 @@ class Core implements Bridge {
     this.#fates = fates;
     this.#botNotices = botNotices;
     this.#disappearing = disappearing;
+    this.#late = late;
+    const refusals = new LoginRefusals(parts, links, enlistments, botNotices);
+    this.#refusals = refusals;
     const { clock, log } = parts;
     this.#rooms = new LaneGroups({
       step: async (lane) => await matrixLane.step(lane),
@@ -150,6 +171,8 @@ class Core implements Bridge {
     links.listen({
       stored: (account) => void this.#wakeContacts(account),
       online: (account) => prekeys.wake(account),
+      offline: (account) => late.wake(account),
+      status: (account, status) => refusals.note(account, status),
       rejected: async (account, rowId, reason) => await notes.rejected(account, rowId, reason),
       sent: (rooms) => {
         for (const room of rooms) fates.wake(room);
@@ -170,8 +193,11 @@ class Core implements Bridge {
     this.#prekeys.start();
     this.#enlistments.start();
     this.#disappearing.start();
+    this.#late.start();
+    this.#refusals.start();
     this.#housekeeping.start();
     const active = ours.filter((account) => account.state === 'active').map(({ id }) => id);
+    for (const id of active) this.#late.wake(id);
     await this.#links.openAll(active, signal);
   }
 
@@ -181,6 +207,8 @@ class Core implements Bridge {
     await this.#links.stop();
     await this.#contacts.stop();
     await Promise.all([
+      this.#late.stop(),
+      this.#refusals.stop(),
       this.#fates.stop(),
       this.#botNotices.stop(),
       this.#disappearing.stop(),
@@ -215,12 +243,7 @@ class Core implements Bridge {
     const account = await storage.database.transaction(async (tx) => {
       const hash = interopIdHash(await storage.idSecret(tx), network, interopId);
       const found = await storage.accounts.findByInteropIdHash(tx, network, hash);
-      if (found?.state === 'active' && event === 'suspended') {
-        await storage.accounts.saveState(tx, found.id, 'suspended');
-        const name = this.#parts.networks.get(network)?.adapter.displayName ?? network;
-        const key = `suspended ${found.id} ${this.#parts.clock.nowMs()}`;
-        await this.#botNotices.queue(tx, found.user, key, 'suspended', { network: name });
-      }
+      if (found?.state === 'active' && event === 'suspended') await this.#enlistments.suspend(tx, found);
       return found;
     });
     if (account === undefined) return 'unknown';

@@ -2,12 +2,12 @@ import type { Log } from '../model/ambient.ts';
 import { BridgeError, codeOf } from '../model/errors.ts';
 import { type AccountId, accountId } from '../model/ids.ts';
 import type { Enlisted } from '../network/network.ts';
-import type { Account } from '../storage/storage.ts';
+import type { Account, Tx } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
 import type { BotNotices } from './bot-notices.ts';
 import { interopIdHash } from './derived-ids.ts';
 import { REMEMBER_MS } from './housekeeping.ts';
-import { Lanes, type StepResult } from './lanes.ts';
+import { type Failures, Lanes, type StepResult } from './lanes.ts';
 import type { Links } from './links.ts';
 import { type BridgeParts, enlistedAccount, type NetworkPart, networkOf, reasonText } from './parts.ts';
 import { keyNames } from './prekey-keeper.ts';
@@ -30,7 +30,6 @@ export class Enlistments {
   readonly #notices: BotNotices;
   readonly #lanes: Lanes;
   readonly #log: Log;
-  readonly #failures = new Map<AccountId, Readonly<{ count: number; sinceMs: number }>>();
 
   constructor(parts: BridgeParts, links: Links, notices: BotNotices) {
     this.#parts = parts;
@@ -38,7 +37,7 @@ export class Enlistments {
     this.#notices = notices;
     this.#log = parts.log.child({ part: 'enlistments' });
     this.#lanes = new Lanes({
-      step: async (lane) => await this.#advance(accountId(lane)),
+      step: async (lane, failures) => await this.#advance(accountId(lane), failures),
       concurrency: 8,
       clock: parts.clock,
       log: this.#log,
@@ -50,6 +49,17 @@ export class Enlistments {
     this.#lanes.wake(account);
   }
 
+  /** Notes in the caller's transaction that the gatekeeper has suspended the account, and tells its person; then `wake`. */
+  async suspend(tx: Tx, account: Account): Promise<void> {
+    const { storage, clock, networks } = this.#parts;
+    await storage.accounts.saveState(tx, account.id, 'suspended');
+    // The suspension says it all: that the login is refused, and later is not, would only be words.
+    await storage.accounts.saveRefusedTold(tx, account.id, false);
+    const network = networks.get(account.network)?.adapter.displayName ?? account.network;
+    const key = `suspended ${account.id} ${clock.nowMs()}`;
+    await this.#notices.queue(tx, account.user, key, 'suspended', { network });
+  }
+
   start(): void {
     this.#lanes.start();
   }
@@ -58,20 +68,18 @@ export class Enlistments {
     await this.#lanes.stop();
   }
 
-  async #advance(id: AccountId): Promise<StepResult> {
+  async #advance(id: AccountId, before: Failures | undefined): Promise<StepResult> {
     const { storage } = this.#parts;
     const account = await storage.database.transaction(async (tx) => await storage.accounts.findById(tx, id));
     if (account === undefined || !this.#parts.networks.has(account.network)) return 'idle';
     try {
-      const result = await this.#step(account, networkOf(this.#parts, account));
-      this.#failures.delete(id);
-      return result;
+      return await this.#step(account, networkOf(this.#parts, account), before);
     } catch (failure) {
-      return await this.#afterFailure(account, failure);
+      return await this.#afterFailure(account, failure, (before?.count ?? 0) + 1);
     }
   }
 
-  async #step(account: Account, network: NetworkPart): Promise<StepResult> {
+  async #step(account: Account, network: NetworkPart, before: Failures | undefined): Promise<StepResult> {
     switch (account.state) {
       case 'enlisting':
         await this.#register(account, network);
@@ -83,19 +91,16 @@ export class Enlistments {
       case 'suspended':
         return await this.#lookAtSuspended(account, network);
       case 'leaving':
-        await this.#leave(account, network);
+        await this.#leave(account, network, before);
         return 'idle';
       default:
         return account.state satisfies never;
     }
   }
 
-  async #afterFailure(account: Account, failure: unknown): Promise<StepResult> {
+  async #afterFailure(account: Account, failure: unknown, failures: number): Promise<StepResult> {
     const { clock, random } = this.#parts;
-    const known = this.#failures.get(account.id);
-    const failures = { count: (known?.count ?? 0) + 1, sinceMs: known?.sinceMs ?? clock.nowMs() };
-    this.#failures.set(account.id, failures);
-    const facts = { account: account.id, state: account.state, failures: failures.count };
+    const facts = { account: account.id, state: account.state, failures };
     this.#log.warn('enlistment not carried through', { ...facts, code: codeOf(failure) }, failure);
     // A commit whose answer was lost has queued its notice all the same.
     this.#notices.wake(account.user);
@@ -103,9 +108,9 @@ export class Enlistments {
       await this.#giveUp(account, networkOf(this.#parts, account), failure);
       return 'idle';
     }
-    if (account.state === 'leaving' && failures.count === 1) await this.#tellWaiting(account, failure);
+    if (account.state === 'leaving' && failures === 1) await this.#tellWaiting(account, failure);
     const asked = failure instanceof BridgeError ? Number(failure.facts.retryAfterMs ?? 0) : 0;
-    return { notBeforeMs: clock.nowMs() + Math.max(asked, backoffMs(failures.count, random)) };
+    return { notBeforeMs: clock.nowMs() + Math.max(asked, backoffMs(failures, random)), failed: true };
   }
 
   /** Registers the account's device at the gatekeeper; harmless when it is registered. */
@@ -164,10 +169,10 @@ export class Enlistments {
     return 'more';
   }
 
-  async #leave(account: Account, network: NetworkPart): Promise<void> {
+  async #leave(account: Account, network: NetworkPart, before: Failures | undefined): Promise<void> {
     const { clock } = this.#parts;
     await this.#links.close(account.id);
-    const unenlisted = await this.#unenlist(account, network);
+    const unenlisted = await this.#unenlist(account, network, before?.sinceMs ?? clock.nowMs());
     const at = new Date(clock.nowMs()).toISOString();
     const rooms = await this.#leaveRooms(account);
     await this.#destroy(account, network, `left ${account.id}`, 'opt-out-done', {
@@ -182,7 +187,7 @@ export class Enlistments {
   }
 
   /** Ends the account at the gatekeeper. What it refuses for good does not keep the user's keys alive here. */
-  async #unenlist(account: Account, network: NetworkPart): Promise<Unenlisted> {
+  async #unenlist(account: Account, network: NetworkPart, failingSinceMs: number): Promise<Unenlisted> {
     const { storage, clock } = this.#parts;
     if (account.askedAtMs === undefined) return { kind: 'never-asked', code: '' };
     try {
@@ -195,7 +200,7 @@ export class Enlistments {
       );
       return { kind: await network.adapter.enlistment.unenlist(own), code: '' };
     } catch (failure) {
-      const waitedMs = clock.nowMs() - (this.#failures.get(account.id)?.sinceMs ?? clock.nowMs());
+      const waitedMs = clock.nowMs() - failingSinceMs;
       if (!isRefusal(failure) && waitedMs < LEAVE_WITHOUT_ANSWER_MS) throw failure;
       this.#log.warn('gatekeeper did not confirm an opt-out', { account: account.id }, failure);
       return { kind: 'refused', code: codeOf(failure) };

@@ -4,9 +4,10 @@ import { type RoomId, roomId } from '../model/ids.ts';
 import type { Account, FateState, Portal, UntoldFate } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
 import { matrixTxnId } from './derived-ids.ts';
-import { Lanes, type StepResult } from './lanes.ts';
+import { type Failures, Lanes, type StepResult } from './lanes.ts';
 import type { Notices } from './notices.ts';
 import type { BridgeParts } from './parts.ts';
+import { reasonWords } from './reason-words.ts';
 
 /** Told in one step of a room; the rest comes with the next. */
 const AT_ONCE = 20;
@@ -26,24 +27,30 @@ const NOTICE: Readonly<Partial<Record<FateState, string>>> = {
   'maybe-failed': 'maybe-not-bridged',
 };
 
+/** The same after a message was put back into the way: people read that it goes late, and then that it went. */
+const REQUEUED_NOTICE: Readonly<Partial<Record<FateState, string>>> = {
+  waiting: 'requeued',
+  sent: 'requeued-sent',
+  delivered: 'requeued-sent',
+};
+
 /**
  * Tells what became of each message: clients by `com.beeper.message_send_status` events (not in the specification; the
  * schema is mautrix'), people by one notice in reply when it waits or failed. The newest state is told, each once; states
- * that pass while a room waits are left out. What is to be told stands in the database, so no crash swallows it.
+ * that pass while a room waits are left out. Of several messages that wait in a room one is told of by a notice. What is to be told stands in the database, so no crash swallows it.
  */
 export class FateReports {
   readonly #parts: BridgeParts;
   readonly #notices: Notices;
   readonly #lanes: Lanes;
   readonly #log: Log;
-  readonly #failures = new Map<RoomId, number>();
 
   constructor(parts: BridgeParts, notices: Notices) {
     this.#parts = parts;
     this.#notices = notices;
     this.#log = parts.log.child({ part: 'fate-reports' });
     this.#lanes = new Lanes({
-      step: async (lane) => await this.#tell(roomId(lane)),
+      step: async (lane, failures) => await this.#tell(roomId(lane), failures),
       concurrency: 8,
       clock: parts.clock,
       log: this.#log,
@@ -67,20 +74,18 @@ export class FateReports {
     await this.#lanes.stop();
   }
 
-  async #tell(room: RoomId): Promise<StepResult> {
+  async #tell(room: RoomId, before: Failures | undefined): Promise<StepResult> {
     const { storage, clock, random } = this.#parts;
     const fates = await storage.database.transaction(
       async (tx) => await storage.fates.listUntold(tx, room, AT_ONCE),
     );
     try {
       for (const fate of fates) await this.#tellOne(fate);
-      this.#failures.delete(room);
       return fates.length < AT_ONCE ? 'idle' : 'more';
     } catch (failure) {
-      const failures = (this.#failures.get(room) ?? 0) + 1;
-      this.#failures.set(room, failures);
+      const failures = (before?.count ?? 0) + 1;
       this.#log.warn('message status not told', { room, code: codeOf(failure), failures }, failure);
-      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random) };
+      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random), failed: true };
     }
   }
 
@@ -104,17 +109,29 @@ export class FateReports {
       }
     }
     // crash point: fate-said
-    await storage.database.transaction(
-      async (tx) => await storage.fates.saveTold(tx, fate.event, fate.state),
-    );
+    await storage.database.transaction(async (tx) => await storage.fates.saveTold(tx, fate));
   }
 
   async #tellPeople(fate: UntoldFate, account: Account): Promise<void> {
-    const notice = NOTICE[fate.state];
+    const { storage, texts } = this.#parts;
+    const requeued = fate.requeues > 0 ? REQUEUED_NOTICE[fate.state] : undefined;
+    const notice = requeued ?? NOTICE[fate.state];
     if (notice === undefined) return;
-    const text = this.#parts.texts.say(notice, { reason: this.#reason(fate, account) });
+    if (notice === NOTICE.waiting) {
+      const isKnown = await storage.database.transaction(
+        async (tx) => await storage.fates.isWaitKnown(tx, fate.room, fate.event),
+      );
+      if (isKnown) return;
+    }
+    const text = texts.say(notice, { reason: this.#reason(fate, account) });
     const options = { replyTo: fate.event, mention: account.user };
-    await this.#notices.say(fate.room, `fate ${fate.event} ${fate.state}`, text, options);
+    // That it was sent is said once, also when the receipt comes while it is being said.
+    await this.#notices.say(
+      fate.room,
+      `fate ${fate.event} ${round(fate, requeued ?? fate.state)}`,
+      text,
+      options,
+    );
   }
 
   async #tellClients(
@@ -143,20 +160,24 @@ export class FateReports {
             }
           : {}),
       },
-      txnId: matrixTxnId(secret, matrix.botUserId, 'status', fate.event, fate.state),
+      txnId: matrixTxnId(secret, matrix.botUserId, 'status', fate.event, round(fate, fate.state)),
     });
   }
 
   #reason(fate: UntoldFate, account: Account): string {
-    const { texts, networks } = this.#parts;
-    const id = fate.reason !== undefined && texts.has(fate.reason) ? fate.reason : 'reason-internal';
-    const network = networks.get(account.network)?.adapter.displayName ?? account.network;
-    return texts.say(id, { network, code: fate.errorCode ?? '', owner: account.user, ...fate.reasonArgs });
+    const { reason, reasonArgs: args, errorCode } = fate;
+    return reasonWords(this.#parts, account, { reason, args, errorCode });
   }
+}
+
+/** Each time that a message is put back into the way, the same state is news again. */
+function round(fate: UntoldFate, state: string): string {
+  return fate.requeues === 0 ? state : `${state} ${fate.requeues}`;
 }
 
 /** The words that the schema of the status event knows. */
 function reasonCode(fate: UntoldFate): string {
+  if (fate.reason === 'reason-requeued') return 'm.event_not_handled';
   if (fate.reason === 'reason-too-old') return 'm.event_too_old';
   if (fate.reason === 'reason-not-your-chat') return 'm.no_permission';
   if (fate.reason?.startsWith('reason-unsupported') === true) return 'com.beeper.unsupported_event';

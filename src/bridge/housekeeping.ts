@@ -1,5 +1,5 @@
 import type { Log } from '../model/ambient.ts';
-import type { RoomId } from '../model/ids.ts';
+import { messageId, type RoomId } from '../model/ids.ts';
 import type { BridgeParts } from './parts.ts';
 
 /** For how long a settled row is remembered, so that what comes again is recognised: longer than any archive is asked for. */
@@ -51,9 +51,11 @@ export class Housekeeping {
 
   /** Table by table, each in a transaction of its own: nobody waits long for it. */
   async #forget(): Promise<void> {
-    const { storage, clock } = this.#parts;
+    const { storage, clock, settings } = this.#parts;
     const { database, matrixInbox, networkInbox, outbox, fates, sentMessages, missingMessages } = storage;
     const beforeMs = clock.nowMs() - REMEMBER_MS;
+    const wipeBeforeMs = clock.nowMs() - settings.keepFailedMs;
+    await database.transaction(async (tx) => await matrixInbox.wipeFailed(tx, wipeBeforeMs));
     await database.transaction(async (tx) => await matrixInbox.deleteSettled(tx, beforeMs));
     await database.transaction(async (tx) => await networkInbox.deleteSettled(tx, beforeMs));
     await database.transaction(async (tx) => await outbox.deleteSettled(tx, beforeMs));
@@ -73,15 +75,18 @@ export class Housekeeping {
         for (const rowId of await storage.outbox.listTooOld(tx, account.id, beforeMs)) {
           const carried = await storage.outbox.fail(tx, rowId);
           if (carried === undefined) continue;
+          const { event, room, stanza } = carried;
+          await storage.sentMessages.keepFor(tx, account.id, messageId(stanza), settings.keepFailedMs);
           await storage.fates.save(tx, {
-            ...carried,
+            event,
+            room,
             account: account.id,
             // It may have been written to an earlier connection that was lost before the server said so.
             state: 'maybe-failed',
             errorCode: 'bridge/tooOld',
             reason: 'reason-too-old',
           });
-          given.push(carried.room);
+          given.push(room);
         }
         return given;
       });

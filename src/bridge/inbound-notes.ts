@@ -1,5 +1,5 @@
 import type { BridgeError } from '../model/errors.ts';
-import type { ContactId, EventId, RoomId } from '../model/ids.ts';
+import { type ContactId, type EventId, type MessageId, messageId, type RoomId } from '../model/ids.ts';
 import type { InboundSignal } from '../network/network.ts';
 import type { Account, Tx, WaitingStanza } from '../storage/storage.ts';
 import type { FateReports } from './fate-reports.ts';
@@ -67,7 +67,7 @@ export class InboundNotes {
     row: WaitingStanza,
     bounce: Extract<InboundSignal, { kind: 'bounce' }>,
   ): Promise<void> {
-    const { storage } = this.#parts;
+    const { storage, settings } = this.#parts;
     const room = await storage.database.transaction(async (tx) => {
       await storage.networkInbox.settle(tx, row.seq);
       const found = await this.#findBounced(tx, account, bounce);
@@ -81,6 +81,7 @@ export class InboundNotes {
         reason: 'reason-bounced',
         reasonArgs: { condition: bounce.condition },
       });
+      await storage.sentMessages.keepFor(tx, account.id, found.message, settings.keepFailedMs);
       return found.room;
     });
     if (room === undefined) return;
@@ -90,18 +91,21 @@ export class InboundNotes {
 
   /** A stanza of ours can never be sent: it leaves the outbox, and if it carried a message, its sender is told. */
   async rejected(account: Account, rowId: string, reason: BridgeError): Promise<void> {
-    const { storage, texts, metrics } = this.#parts;
+    const { storage, texts, metrics, settings } = this.#parts;
     const room = await storage.database.transaction(async (tx) => {
       const carried = await storage.outbox.fail(tx, rowId);
       if (carried === undefined) return undefined;
+      const { event, room: of, stanza } = carried;
+      await storage.sentMessages.keepFor(tx, account.id, messageId(stanza), settings.keepFailedMs);
       await storage.fates.save(tx, {
-        ...carried,
+        event,
+        room: of,
         account: account.id,
         state: reason.arrived === 'no' ? 'failed' : 'maybe-failed',
         errorCode: reason.code,
         reason: reasonOf(texts, reason),
       });
-      return carried.room;
+      return of;
     });
     if (room === undefined) return;
     this.#fates.wake(room);
@@ -128,7 +132,7 @@ export class InboundNotes {
     tx: Tx,
     account: Account,
     bounce: Extract<InboundSignal, { kind: 'bounce' }>,
-  ): Promise<{ event: EventId; room: RoomId } | undefined> {
+  ): Promise<{ event: EventId; room: RoomId; message: MessageId } | undefined> {
     const { storage } = this.#parts;
     const stanza = firstStanzaOf(bounce.stanzaId);
     const message = await storage.messages.findOutboundOfAccount(tx, account.id, stanza);
@@ -137,7 +141,7 @@ export class InboundNotes {
     const portal = portals.find(({ id }) => id === message.portal);
     // Only the one it was sent to, or the server, can say that it came back.
     if (portal?.room === undefined || (bounce.contact ?? portal.contact) !== portal.contact) return undefined;
-    return { event: message.event, room: portal.room };
+    return { event: message.event, room: portal.room, message: message.message };
   }
 
   async #settle(row: WaitingStanza, errorCode?: string): Promise<void> {

@@ -4,10 +4,24 @@
  */
 import type { Clock, Log } from '../model/ambient.ts';
 
-/** `more`: look again at once. `idle`: until woken. `notBeforeMs`: look again then, or when woken. */
-export type StepResult = 'more' | 'idle' | Readonly<{ notBeforeMs: number }>;
+/**
+ * `more`: look again at once. `idle`: until woken. `notBeforeMs`: look again then, or when woken; `failed`: since this
+ * step failed, which the next one is told.
+ */
+export type StepResult = 'more' | 'idle' | Readonly<{ notBeforeMs: number; failed?: true }>;
 
-type Lane = { running: boolean; woken: boolean; timer: AbortController | undefined };
+/** How often in a row a lane's steps have failed before this one, and since when. Forgotten with the lane, not durable. */
+export type Failures = Readonly<{ count: number; sinceMs: number }>;
+
+/** One step of a lane. @param failures those in a row just before; `undefined` when there were none. */
+export type LaneStep = (lane: string, failures: Failures | undefined) => Promise<StepResult>;
+
+type Lane = {
+  running: boolean;
+  woken: boolean;
+  timer: AbortController | undefined;
+  failures: Failures | undefined;
+};
 
 /** After a step that threw, which none should: how long the lane rests. */
 const REST_AFTER_FAULT_MS = 5_000;
@@ -15,7 +29,7 @@ const REST_AFTER_FAULT_MS = 5_000;
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
   readonly #ready: string[] = [];
-  readonly #step: (lane: string) => Promise<StepResult>;
+  readonly #step: LaneStep;
   readonly #concurrency: number;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -26,7 +40,7 @@ export class Lanes {
 
   /** @param deps.concurrency how many lanes may run at once. */
   constructor(deps: {
-    step: (lane: string) => Promise<StepResult>;
+    step: LaneStep;
     concurrency: number;
     clock: Clock;
     log: Log;
@@ -40,7 +54,12 @@ export class Lanes {
   /** There may be work in this lane. Cheap; any number of calls while it runs make it look once more. */
   wake(name: string): void {
     if (this.#stopped) return;
-    const lane = this.#lanes.get(name) ?? { running: false, woken: false, timer: undefined };
+    const lane = this.#lanes.get(name) ?? {
+      running: false,
+      woken: false,
+      timer: undefined,
+      failures: undefined,
+    };
     this.#lanes.set(name, lane);
     lane.timer?.abort();
     lane.timer = undefined;
@@ -82,13 +101,14 @@ export class Lanes {
   async #run(name: string, lane: Lane): Promise<void> {
     let result: StepResult;
     try {
-      result = await this.#step(name);
+      result = await this.#step(name, lane.failures);
     } catch (fault) {
       this.#log.error('lane step failed', { lane: name }, fault);
-      result = { notBeforeMs: this.#clock.nowMs() + REST_AFTER_FAULT_MS };
+      result = { notBeforeMs: this.#clock.nowMs() + REST_AFTER_FAULT_MS, failed: true };
     }
     this.#running -= 1;
     lane.running = false;
+    lane.failures = this.#failuresAfter(lane.failures, result);
     if (this.#stopped) {
       if (this.#running === 0) this.#whenDrained?.();
       return;
@@ -102,6 +122,11 @@ export class Lanes {
       this.#wakeLater(name, lane, result.notBeforeMs);
     }
     this.#pump();
+  }
+
+  #failuresAfter(before: Failures | undefined, result: StepResult): Failures | undefined {
+    if (typeof result !== 'object' || result.failed !== true) return undefined;
+    return { count: (before?.count ?? 0) + 1, sinceMs: before?.sinceMs ?? this.#clock.nowMs() };
   }
 
   #wakeLater(name: string, lane: Lane, notBeforeMs: number): void {

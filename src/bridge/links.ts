@@ -15,6 +15,10 @@ export interface LinkListener {
   stored(account: AccountId): void;
   /** The link came online, anew or resumed. */
   online(account: AccountId): void;
+  /** Any change of a link; those above and below stand for some of them. */
+  status(account: AccountId, status: LinkStatus): void;
+  /** The link is down; it may try again by itself. */
+  offline(account: AccountId): void;
   /** A stanza cannot be sent, ever. */
   rejected(account: Account, rowId: string, reason: BridgeError): Promise<void>;
   /** Messages of these rooms have reached the network's server. */
@@ -87,7 +91,9 @@ export class Links {
       }),
       onStatus: (status) => {
         logStatus(log, status);
+        this.#listener?.status(account.id, status);
         if (status.kind === 'online') this.#listener?.online(account.id);
+        else this.#listener?.offline(account.id);
         if (status.kind === 'stopped' && status.reason !== undefined)
           this.#listener?.givenUp(account, status.reason);
       },

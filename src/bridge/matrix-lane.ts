@@ -8,9 +8,11 @@ import { backoffMs } from './backoff.ts';
 import type { BotChat } from './bot-chat.ts';
 import type { FateReports } from './fate-reports.ts';
 import type { StepResult } from './lanes.ts';
+import { LATE_MS } from './late-messages.ts';
 import type { Notices } from './notices.ts';
 import type { Outbound } from './outbound.ts';
 import { type BridgeParts, reasonOf, reasonText } from './parts.ts';
+import { FINAL_REASONS } from './requeue.ts';
 
 /** After so many attempts that failed with something we do not understand, the event is given up visibly. */
 const MOST_UNEXPECTED = 5;
@@ -18,8 +20,8 @@ const MOST_UNEXPECTED = 5;
 const MOST_UNSOUND = 3;
 /** After so many attempts an event that is no message is given up: a command is repeated by its person. */
 const MOST_ATTEMPTS = 8;
-/** A message that waits for longer is told to be waiting. */
-const LATE_MS = 15_000;
+/** So many events behind one that waits are looked at: for commands, and for messages that wait as well. */
+const LOOK_BEHIND = 50;
 
 export class MatrixLane {
   readonly #parts: BridgeParts;
@@ -52,7 +54,13 @@ export class MatrixLane {
     if (found === undefined) return 'idle';
     if (found === 'unreadable') return 'more';
     const { row, conversation } = found;
-    if (row.notBeforeMs > clock.nowMs()) return { notBeforeMs: row.notBeforeMs };
+    const { notBeforeMs } = row;
+    const result = notBeforeMs > clock.nowMs() ? { notBeforeMs } : await this.#take(row, conversation);
+    if (typeof result !== 'object' || conversation === undefined) return result;
+    return await this.#whileItWaits(room, { ...row, notBeforeMs: result.notBeforeMs }, conversation);
+  }
+
+  async #take(row: WaitingEvent, conversation: Conversation | undefined): Promise<StepResult> {
     const event = this.#read(row);
     if (event === undefined) {
       await this.#settle(row, 'bridge/badEvent');
@@ -64,6 +72,68 @@ export class MatrixLane {
     } catch (failure) {
       return await this.#afterFailure(event, row, conversation, failure);
     }
+  }
+
+  /**
+   * The oldest message of a portal waits. Messages behind it keep their order, and those that wait for long are told to;
+   * a command is not held up by them, since the message may wait for just this command.
+   */
+  async #whileItWaits(room: RoomId, head: WaitingEvent, conversation: Conversation): Promise<StepResult> {
+    const { storage, clock } = this.#parts;
+    const behind = await storage.database.transaction(
+      async (tx) => await storage.matrixInbox.listBehind(tx, room, head.seq, LOOK_BEHIND),
+    );
+    const isCommand = (row: WaitingEvent) => {
+      const event = this.#read(row);
+      return event !== undefined && this.#chat.isPortalCommand(event);
+    };
+    // Commands keep their order among themselves.
+    const command = behind.find(isCommand);
+    if (command !== undefined && command.notBeforeMs <= clock.nowMs()) {
+      return await this.#take(command, conversation);
+    }
+    const nextLateMs = await this.#tellLate(head, behind, conversation);
+    return { notBeforeMs: Math.min(head.notBeforeMs, command?.notBeforeMs ?? head.notBeforeMs, nextLateMs) };
+  }
+
+  /**
+   * Messages behind one that is told to be waiting are told so too, each when its time has come.
+   * @returns when the next one's time comes; infinity when none is left.
+   */
+  async #tellLate(
+    head: WaitingEvent,
+    behind: readonly WaitingEvent[],
+    { account }: Conversation,
+  ): Promise<number> {
+    const { storage, clock, matrix } = this.#parts;
+    const events = behind.flatMap((row) => {
+      const event = this.#read(row);
+      const isMessage = event?.sender === account.user && matrix.fromRoomEvent(event) !== undefined;
+      return event !== undefined && isMessage ? [{ event, lateMs: row.receivedAtMs + LATE_MS }] : [];
+    });
+    const news = await storage.database.transaction(async (tx) => {
+      const why = await storage.fates.findWaiting(tx, head.event);
+      if (why === undefined) return [];
+      const noted: boolean[] = [];
+      for (const { event, lateMs } of events) {
+        if (lateMs > clock.nowMs()) continue;
+        const { errorCode, reason } = why;
+        noted.push(
+          await storage.fates.save(tx, {
+            event: event.event_id,
+            room: event.room_id,
+            account: account.id,
+            state: 'waiting',
+            ...(errorCode === undefined ? {} : { errorCode }),
+            ...(reason === undefined ? {} : { reason }),
+          }),
+        );
+      }
+      return noted.filter((isNew) => isNew);
+    });
+    const [first] = events;
+    if (news.length > 0 && first !== undefined) this.#fates.wake(first.event.room_id);
+    return Math.min(...events.map(({ lateMs }) => lateMs).filter((atMs) => atMs > clock.nowMs()), Infinity);
   }
 
   /** The oldest event with its conversation. One that cannot be opened any more is settled: it would block all others. */
@@ -157,7 +227,12 @@ export class MatrixLane {
         account: account.id,
         ...fate,
       });
-      await storage.matrixInbox.settle(tx, row.seq, fate.errorCode ?? 'bridge/refused');
+      const code = fate.errorCode ?? 'bridge/refused';
+      if (fate.reason !== undefined && FINAL_REASONS.has(fate.reason)) {
+        await storage.matrixInbox.settle(tx, row.seq, code);
+      } else {
+        await storage.matrixInbox.settleKept(tx, row.seq, code);
+      }
     });
     this.#fates.wake(event.room_id);
   }

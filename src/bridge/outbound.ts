@@ -13,6 +13,7 @@ import type { SignalSession } from '../signal/signal.ts';
 import type { Account, FateArguments, Portal, Tx, WaitingEvent } from '../storage/storage.ts';
 import { contactNoticeId, outboundMessageId, stanzaOf } from './derived-ids.ts';
 import { bridgeErrors } from './errors.ts';
+import type { LateMessages } from './late-messages.ts';
 import type { Links } from './links.ts';
 import { type BridgeParts, type NetworkPart, networkOf, signalAccount } from './parts.ts';
 import { localpartOf } from './user-names.ts';
@@ -25,11 +26,13 @@ export type OutboundResult = Readonly<
 export class Outbound {
   readonly #parts: BridgeParts;
   readonly #links: Links;
+  readonly #late: LateMessages;
   readonly #log: Log;
 
-  constructor(parts: BridgeParts, links: Links) {
+  constructor(parts: BridgeParts, links: Links, late: LateMessages) {
     this.#parts = parts;
     this.#links = links;
+    this.#late = late;
     this.#log = parts.log.child({ part: 'outbound' });
   }
 
@@ -45,19 +48,24 @@ export class Outbound {
     row: WaitingEvent,
   ): Promise<OutboundResult> {
     const network = networkOf(this.#parts, account);
-    const checked = this.#check(account, event);
+    const checked = this.check(account, event);
     if (checked.kind !== 'content') return checked;
     if (this.#parts.clock.nowMs() - row.receivedAtMs > this.#parts.settings.tooOldMs)
       throw bridgeErrors.tooOld();
-    const device = await this.#deviceOf(network, account, portal);
+    const device = await this.deviceOf(account, portal);
     // crash point: outbound-before-queue
     await this.#queue({ network, account, portal, device, event, row, content: checked.content });
     // crash point: outbound-queued
     this.#links.wake(account.id);
+    this.#late.wake(account.id);
     return { kind: 'queued' };
   }
 
-  #check(
+  /**
+   * Whether the rules let an event of a portal pass, and as what.
+   * @throws BridgeError `bridge/accountNotActive`: not yet.
+   */
+  check(
     account: Account,
     event: RoomEvent,
   ): OutboundResult | Readonly<{ kind: 'content'; content: ChatContent }> {
@@ -102,9 +110,13 @@ export class Outbound {
     return ghost?.network === account.network ? ghost.contact : undefined;
   }
 
-  /** The contact's device with which there is a session; a new session is begun where there is none. */
-  async #deviceOf(network: NetworkPart, account: Account, portal: Portal): Promise<DeviceId> {
+  /**
+   * The contact's device with which there is a session; a new session is begun where there is none.
+   * @throws BridgeError of the network: the contact's keys are asked for over the link.
+   */
+  async deviceOf(account: Account, portal: Portal): Promise<DeviceId> {
     const { storage } = this.#parts;
+    const network = networkOf(this.#parts, account);
     const [known] = await storage.database.transaction(
       async (tx) => await network.signal.listDevices(tx, account, portal.contact),
     );

@@ -40,6 +40,8 @@ export type BridgeSettings = Readonly<{
   shareByDefault: Readonly<Record<UserSettingName, boolean>>;
   /** A message that waited longer fails visibly instead of being sent late. */
   tooOldMs: number;
+  /** For how long the content of a message that failed is kept, sealed, so that it can be sent again. */
+  keepFailedMs: number;
   version: string;
   sourceUrl: string;
 }>;

@@ -4,7 +4,7 @@ import { type AccountId, accountId } from '../model/ids.ts';
 import type { Link, OneTimeKeys } from '../network/network.ts';
 import type { Account } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
-import { Lanes, type StepResult } from './lanes.ts';
+import { type Failures, Lanes, type StepResult } from './lanes.ts';
 import type { Links } from './links.ts';
 import { type BridgeParts, networkOf } from './parts.ts';
 
@@ -20,14 +20,13 @@ export class PrekeyKeeper {
   readonly #links: Links;
   readonly #lanes: Lanes;
   readonly #log: Log;
-  readonly #failures = new Map<AccountId, number>();
 
   constructor(parts: BridgeParts, links: Links) {
     this.#parts = parts;
     this.#links = links;
     this.#log = parts.log.child({ part: 'prekeys' });
     this.#lanes = new Lanes({
-      step: async (lane) => await this.#look(accountId(lane)),
+      step: async (lane, failures) => await this.#look(accountId(lane), failures),
       concurrency: 4,
       clock: parts.clock,
       log: this.#log,
@@ -47,7 +46,7 @@ export class PrekeyKeeper {
     await this.#lanes.stop();
   }
 
-  async #look(id: AccountId): Promise<StepResult> {
+  async #look(id: AccountId, before: Failures | undefined): Promise<StepResult> {
     const { clock, random, storage } = this.#parts;
     const link = this.#links.get(id);
     if (link?.status.kind !== 'online') return 'idle';
@@ -55,13 +54,11 @@ export class PrekeyKeeper {
     try {
       await this.#fillUp(account, link);
       await this.#rotate(account, link);
-      this.#failures.delete(id);
       return { notBeforeMs: clock.nowMs() + LOOK_EVERY_MS };
     } catch (failure) {
-      const failures = (this.#failures.get(id) ?? 0) + 1;
-      this.#failures.set(id, failures);
+      const failures = (before?.count ?? 0) + 1;
       this.#log.warn('keys not refreshed', { account: id, code: codeOf(failure), failures }, failure);
-      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random) };
+      return { notBeforeMs: clock.nowMs() + backoffMs(failures, random), failed: true };
     }
   }
 

@@ -76,7 +76,11 @@ export class Listener {
     this.#settings = deps.settings;
     this.#clock = deps.clock;
     this.#log = deps.log.child({ bind_address: deps.settings.bindAddress, port: deps.settings.port });
-    this.#server = serverWith(deps.limits, this.#application(deps.resources, deps.limits));
+    const application = this.#application(deps.resources, deps.limits);
+    this.#server = serverWith(deps.limits, (request, response) => {
+      // Express runs none of our steps for a target that it cannot parse (`http://[`), and would answer with its own page.
+      application(request as Request, response as Response, () => refuse(response, REFUSALS.badRequest));
+    });
     this.#server.on('drop', () => this.#tellFull());
   }
 
@@ -161,7 +165,7 @@ export class Listener {
   }
 }
 
-function serverWith(limits: HttpLimits, app: Express): Server {
+function serverWith(limits: HttpLimits, application: RequestListener): Server {
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytes,
@@ -170,7 +174,7 @@ function serverWith(limits: HttpLimits, app: Express): Server {
       connectionsCheckingInterval: limits.timeoutCheckMs,
       keepAliveTimeout: limits.keepAliveMs,
     },
-    app,
+    application,
   );
   server.maxHeadersCount = limits.headerCount;
   server.maxConnections = limits.connections;

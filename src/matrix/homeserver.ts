@@ -161,9 +161,9 @@ export class Homeserver {
     const path = `${CLIENT}/rooms/${encodeURIComponent(room)}/joined_members`;
     const { joined } = await this.#transport.request({ method: 'GET', path });
     if (!isJsonObject(joined)) throw matrixErrors.badAnswer({ member: 'joined' });
-    return Object.entries(joined).flatMap(([user, profile]) => {
+    return Object.entries(joined).map(([user, profile]) => {
       const name = isJsonObject(profile) ? profile.display_name : undefined;
-      return [{ user: user as MatrixUserId, ...(typeof name === 'string' ? { displayName: name } : {}) }];
+      return { user: memberId(user), ...(typeof name === 'string' ? { displayName: name } : {}) };
     });
   }
 
@@ -301,6 +301,15 @@ export async function parseAnswer<Id>(
     return parse(typeof told === 'string' ? told : '');
   } catch (cause) {
     throw matrixErrors.badAnswer({ member }, cause);
+  }
+}
+
+/** @throws BridgeError `matrix/badAnswer`: a member left out would make a group look like a direct chat. */
+function memberId(user: string): MatrixUserId {
+  try {
+    return matrixUserId(user);
+  } catch (cause) {
+    throw matrixErrors.badAnswer({ member: 'joined' }, cause);
   }
 }
 

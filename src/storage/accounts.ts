@@ -174,6 +174,18 @@ export class Accounts {
       });
   }
 
+  /**
+   * Notes whether the user was told that the network does not let them in.
+   * @returns false when that was noted already: it is told once.
+   */
+  async saveRefusedTold(tx: Tx, id: AccountId, told: boolean): Promise<boolean> {
+    const row = tx('accounts').where({ id });
+    const changed = told
+      ? await row.whereNull('refused_told_at_ms').update({ refused_told_at_ms: this.#clock.nowMs() })
+      : await row.whereNotNull('refused_told_at_ms').update({ refused_told_at_ms: null });
+    return changed > 0;
+  }
+
   /** Destroys the data key and the row. What the key sealed elsewhere is noise from now on; the caller deletes those rows. */
   async delete(tx: Tx, account: AccountKey): Promise<void> {
     await this.#sealer.destroyDataKey(tx, account.dataKey);

@@ -2,8 +2,14 @@ import type { Tx } from './database.ts';
 
 /** What must hold at every moment between transactions. Each query lists the ids of rows that break its rule. */
 const RULES: Readonly<Record<string, (tx: Tx) => Promise<unknown[]>>> = {
-  'a settled Matrix event holds no content': async (tx) =>
-    await tx('matrix_inbox').whereNot({ state: 'waiting' }).whereNotNull('sealed_event').pluck('event_id'),
+  'a Matrix event that is done holds no content': async (tx) =>
+    await tx('matrix_inbox').where({ state: 'done' }).whereNotNull('sealed_event').pluck('event_id'),
+  'content of a failed Matrix event is kept for as long as its fate can be asked for': async (tx) =>
+    await tx('matrix_inbox')
+      .where({ state: 'failed' })
+      .whereNotNull('sealed_event')
+      .whereNotIn('event_id', tx('fates').select('event_id'))
+      .pluck('event_id'),
   'a waiting Matrix event holds its content': async (tx) =>
     await tx('matrix_inbox').where({ state: 'waiting' }).whereNull('sealed_event').pluck('event_id'),
   'a stanza is held in exactly the form of its state': async (tx) =>

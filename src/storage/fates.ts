@@ -1,5 +1,14 @@
 import type { Clock } from '../model/ambient.ts';
-import { type AccountId, accountId, type EventId, eventId, type RoomId, roomId } from '../model/ids.ts';
+import {
+  type AccountId,
+  accountId,
+  type EventId,
+  eventId,
+  type MatrixUserId,
+  matrixUserId,
+  type RoomId,
+  roomId,
+} from '../model/ids.ts';
 import type { Tx } from './database.ts';
 
 /**
@@ -18,7 +27,16 @@ export type UntoldFate = Readonly<{
   errorCode: string | undefined;
   reason: string | undefined;
   reasonArgs: FateArguments;
+  /** How often it was put back into the way after it had failed. */
+  requeues: number;
 }>;
+
+/** A message that failed, for whoever decides about putting it back into the way. */
+export type FailedFate = Omit<UntoldFate, 'state' | 'requeues'> &
+  Readonly<{ state: 'failed' | 'maybe-failed'; user: MatrixUserId; failedAtMs: number }>;
+
+/** Which failed messages; an empty one means all. */
+export type FailedFilter = Readonly<{ user?: MatrixUserId; room?: RoomId; event?: EventId }>;
 
 /** What the text of a reason names: numbers, kinds, conditions. Never content. */
 export type FateArguments = Readonly<Record<string, string | number>>;
@@ -87,21 +105,70 @@ export class Fates {
       .where({ room_id: room })
       .orderBy('changed_at_ms')
       .limit(limit)
-      .select<FateRow[]>('event_id', 'room_id', 'account_id', 'state', 'error_code', 'reason', 'reason_args');
+      .select<FateRow[]>();
+    return rows.map((row) => ({ ...fromRow(row), state: row.state, requeues: row.requeues }));
+  }
+
+  /** The room was told of this state; a newer one stays untold, and so does the same one after a requeue. */
+  async saveTold(tx: Tx, fate: Pick<UntoldFate, 'event' | 'state' | 'requeues'>): Promise<void> {
+    await tx('fates').where({ event_id: fate.event, requeues: fate.requeues }).update({ told: fate.state });
+  }
+
+  /** Why a message waits; `undefined` when it does not, or nobody was to be told of it yet. */
+  async findWaiting(tx: Tx, event: EventId): Promise<Pick<UntoldFate, 'errorCode' | 'reason'> | undefined> {
+    const row = await tx('fates').where({ event_id: event, state: 'waiting' }).first<FateRow | undefined>();
+    return row === undefined ? undefined : fromRow(row);
+  }
+
+  /** Whether the room was told of another message that it waits, and that one still does. */
+  async isWaitKnown(tx: Tx, room: RoomId, except: EventId): Promise<boolean> {
+    const row = await tx('fates')
+      .where({ room_id: room, state: 'waiting', told: 'waiting' })
+      .whereNot({ event_id: except })
+      .first('event_id');
+    return row !== undefined;
+  }
+
+  /** Messages that failed, in the order in which they were written. */
+  async listFailed(tx: Tx, filter: FailedFilter, limit: number): Promise<FailedFate[]> {
+    const rows = await tx('fates')
+      .join('accounts', 'accounts.id', 'fates.account_id')
+      .leftJoin('matrix_inbox', 'matrix_inbox.event_id', 'fates.event_id')
+      .whereIn('fates.state', ['failed', 'maybe-failed'])
+      .where({
+        ...(filter.user === undefined ? {} : { 'accounts.matrix_user_id': filter.user }),
+        ...(filter.room === undefined ? {} : { 'fates.room_id': filter.room }),
+        ...(filter.event === undefined ? {} : { 'fates.event_id': filter.event }),
+      })
+      .orderBy(['matrix_inbox.seq', 'fates.changed_at_ms'])
+      .limit(limit)
+      .select<FailedRow[]>('fates.*', 'accounts.matrix_user_id');
     return rows.map((row) => ({
-      event: eventId(row.event_id),
-      room: roomId(row.room_id),
-      account: accountId(row.account_id),
+      ...fromRow(row),
       state: row.state,
-      errorCode: row.error_code ?? undefined,
-      reason: row.reason ?? undefined,
-      reasonArgs: row.reason_args === null ? {} : (JSON.parse(row.reason_args) as FateArguments),
+      user: matrixUserId(row.matrix_user_id),
+      failedAtMs: row.changed_at_ms,
     }));
   }
 
-  /** The room was told of this state; a newer one stays untold. */
-  async saveTold(tx: Tx, event: EventId, state: FateState): Promise<void> {
-    await tx('fates').where({ event_id: event }).update({ told: state });
+  /**
+   * A failed message is on its way again: it waits, and whatever becomes of it now is told as if nothing had been.
+   * @returns false when it has not failed: another was faster, or it has arrived after all.
+   */
+  async requeue(tx: Tx, event: EventId): Promise<boolean> {
+    const changed = await tx('fates')
+      .where({ event_id: event })
+      .whereIn('state', ['failed', 'maybe-failed'])
+      .update({
+        state: 'waiting',
+        told: null,
+        error_code: null,
+        reason: 'reason-requeued',
+        reason_args: null,
+        requeues: tx.raw('requeues + 1'),
+        changed_at_ms: this.#clock.nowMs(),
+      });
+    return changed > 0;
   }
 
   async deleteOlder(tx: Tx, beforeMs: number): Promise<void> {
@@ -121,7 +188,21 @@ type FateRow = {
   error_code: string | null;
   reason: string | null;
   reason_args: string | null;
+  requeues: number;
+  changed_at_ms: number;
 };
+type FailedRow = FateRow & { state: FailedFate['state']; matrix_user_id: string };
+
+function fromRow(row: FateRow) {
+  return {
+    event: eventId(row.event_id),
+    room: roomId(row.room_id),
+    account: accountId(row.account_id),
+    errorCode: row.error_code ?? undefined,
+    reason: row.reason ?? undefined,
+    reasonArgs: row.reason_args === null ? {} : (JSON.parse(row.reason_args) as FateArguments),
+  };
+}
 
 function untold(tx: Tx) {
   return tx('fates').where((row) => row.whereNull('told').orWhereNot('told', tx.ref('state')));

@@ -3,6 +3,7 @@
  * events stand here; a room is a lane, worked strictly in the order of arrival.
  */
 import type { Clock } from '../model/ambient.ts';
+import { hasCode } from '../model/errors.ts';
 import { type EventId, eventId, type MatrixUserId, type RoomId, roomId } from '../model/ids.ts';
 import type { Tx } from './database.ts';
 import { storageErrors } from './errors.ts';
@@ -73,21 +74,27 @@ export class MatrixInbox {
       .where({ state: 'waiting', room_id: room })
       .orderBy('seq')
       .first<InboxRow | undefined>();
-    if (row === undefined) return undefined;
-    const json = await this.#sealer.open(
-      tx,
-      row.data_key_id as DataKeyId,
-      place(row.event_id),
-      row.sealed_event ?? Buffer.alloc(0),
-    );
-    return {
-      seq: row.seq,
-      event: eventId(row.event_id),
-      json: json.toString('utf8'),
-      attempts: row.attempts,
-      notBeforeMs: row.not_before_ms,
-      receivedAtMs: row.received_at_ms,
-    };
+    return row === undefined ? undefined : await this.#open(tx, row);
+  }
+
+  /** The events that wait behind this one, oldest first. One that cannot be opened is left out: its turn settles it. */
+  async listBehind(tx: Tx, room: RoomId, seq: number, limit: number): Promise<WaitingEvent[]> {
+    const rows = await tx('matrix_inbox')
+      .where({ state: 'waiting', room_id: room })
+      .where('seq', '>', seq)
+      .orderBy('seq')
+      .limit(limit)
+      .select<InboxRow[]>();
+    const events: WaitingEvent[] = [];
+    for (const row of rows) {
+      try {
+        events.push(await this.#open(tx, row));
+      } catch (failure) {
+        if (!hasCode(failure, 'storage/sealBroken') && !hasCode(failure, 'storage/dataKeyDestroyed'))
+          throw failure;
+      }
+    }
+    return events;
   }
 
   /**
@@ -97,15 +104,46 @@ export class MatrixInbox {
    * transaction did must not happen twice.
    */
   async settle(tx: Tx, seq: number, errorCode?: string): Promise<void> {
+    await this.#settle(tx, seq, errorCode, { sealed_event: null });
+  }
+
+  /** Settles a row that failed, and keeps its content, sealed, for `requeue`, until `wipeFailed`. Throws as `settle`. */
+  async settleKept(tx: Tx, seq: number, errorCode: string): Promise<void> {
+    await this.#settle(tx, seq, errorCode, {});
+  }
+
+  /** The event of a failed row, whole; `undefined` when it is not kept. */
+  async findKept(tx: Tx, event: EventId): Promise<string | undefined> {
+    const row = await tx('matrix_inbox')
+      .where({ event_id: event, state: 'failed' })
+      .whereNotNull('sealed_event')
+      .first<InboxRow | undefined>();
+    return row === undefined ? undefined : (await this.#open(tx, row)).json;
+  }
+
+  /** A failed event that is kept waits again, from now on. @returns false when there is none. */
+  async requeue(tx: Tx, event: EventId): Promise<boolean> {
     const changed = await tx('matrix_inbox')
-      .where({ seq, state: 'waiting' })
+      .where({ event_id: event, state: 'failed' })
+      .whereNotNull('sealed_event')
       .update({
-        state: errorCode === undefined ? 'done' : 'failed',
-        sealed_event: null,
-        error_code: errorCode?.slice(0, 64) ?? null,
-        settled_at_ms: this.#clock.nowMs(),
+        state: 'waiting',
+        attempts: 0,
+        not_before_ms: 0,
+        error_code: null,
+        received_at_ms: this.#clock.nowMs(),
+        settled_at_ms: null,
       });
-    if (changed !== 1) throw storageErrors.rowMissing({ table: 'matrix_inbox', seq });
+    return changed > 0;
+  }
+
+  /** Wipes the content of what failed before this. */
+  async wipeFailed(tx: Tx, beforeMs: number): Promise<void> {
+    await tx('matrix_inbox')
+      .where({ state: 'failed' })
+      .whereNotNull('sealed_event')
+      .where('settled_at_ms', '<=', beforeMs)
+      .update({ sealed_event: null });
   }
 
   /**
@@ -122,8 +160,9 @@ export class MatrixInbox {
     return eventId(row.event_id);
   }
 
-  /** Settles all that waits under this data key, which is about to be destroyed. */
+  /** Settles all that waits under this data key, which is about to be destroyed, and wipes what is kept under it. */
   async settleSealedWith(tx: Tx, dataKey: DataKeyId, errorCode: string): Promise<void> {
+    await tx('matrix_inbox').where({ state: 'failed', data_key_id: dataKey }).update({ sealed_event: null });
     await tx('matrix_inbox').where({ state: 'waiting', data_key_id: dataKey }).update({
       state: 'failed',
       sealed_event: null,
@@ -151,6 +190,35 @@ export class MatrixInbox {
   /** Forgets rows settled before this: nobody repeats them any more. */
   async deleteSettled(tx: Tx, beforeMs: number): Promise<void> {
     await tx('matrix_inbox').whereNot({ state: 'waiting' }).where('settled_at_ms', '<', beforeMs).delete();
+  }
+
+  async #settle(tx: Tx, seq: number, errorCode: string | undefined, wiped: object): Promise<void> {
+    const changed = await tx('matrix_inbox')
+      .where({ seq, state: 'waiting' })
+      .update({
+        state: errorCode === undefined ? 'done' : 'failed',
+        error_code: errorCode?.slice(0, 64) ?? null,
+        settled_at_ms: this.#clock.nowMs(),
+        ...wiped,
+      });
+    if (changed !== 1) throw storageErrors.rowMissing({ table: 'matrix_inbox', seq });
+  }
+
+  async #open(tx: Tx, row: InboxRow): Promise<WaitingEvent> {
+    const json = await this.#sealer.open(
+      tx,
+      row.data_key_id as DataKeyId,
+      place(row.event_id),
+      row.sealed_event ?? Buffer.alloc(0),
+    );
+    return {
+      seq: row.seq,
+      event: eventId(row.event_id),
+      json: json.toString('utf8'),
+      attempts: row.attempts,
+      notBeforeMs: row.not_before_ms,
+      receivedAtMs: row.received_at_ms,
+    };
   }
 
   async #insertEvent(

@@ -3,7 +3,15 @@
  * server has acknowledged it (XEP-0198); until then the same bytes go again after every loss.
  */
 import type { Clock, Random } from '../model/ambient.ts';
-import { type AccountId, type EventId, eventId, type RoomId, roomId, type StanzaId } from '../model/ids.ts';
+import {
+  type AccountId,
+  type EventId,
+  eventId,
+  type RoomId,
+  roomId,
+  type StanzaId,
+  stanzaId,
+} from '../model/ids.ts';
 import type { AccountKey } from './accounts.ts';
 import type { Tx } from './database.ts';
 import type { Sealer } from './sealer.ts';
@@ -15,6 +23,9 @@ export type QueuedStanza = Readonly<{
   event?: EventId;
   room?: RoomId;
 }>;
+
+/** A Matrix event that a stanza carried, and that stanza. */
+export type CarriedEvent = Readonly<{ event: EventId; room: RoomId; stanza: StanzaId }>;
 
 export type OutboxStanza = Readonly<{ rowId: string; xml: string }>;
 export type NumberedStanza = OutboxStanza & Readonly<{ number: number }>;
@@ -48,6 +59,28 @@ export class Outbox {
       .ignore()
       .returning('id');
     return rows.length > 0;
+  }
+
+  /**
+   * Queues a stanza in the place of a settled one with the same id: it is sent anew, before all that waits.
+   * @returns false when there is none, or it is not settled.
+   */
+  async replaceSettled(tx: Tx, account: AccountKey, queued: QueuedStanza): Promise<boolean> {
+    const row = await tx('outbox')
+      .where({ account_id: account.id, stanza_id: queued.stanza })
+      .whereNot({ state: 'waiting' })
+      .first<{ id: string } | undefined>('id');
+    if (row === undefined) return false;
+    const changed = await tx('outbox')
+      .where({ id: row.id })
+      .whereNot({ state: 'waiting' })
+      .update({
+        sealed_stanza: await this.#sealer.seal(tx, account.dataKey, place(row.id), Buffer.from(queued.xml)),
+        state: 'waiting',
+        created_at_ms: this.#clock.nowMs(),
+        settled_at_ms: null,
+      });
+    return changed > 0;
   }
 
   /** The oldest rows not yet handed to the socket in this session of the stream, in order. */
@@ -102,16 +135,43 @@ export class Outbox {
   }
 
   /**
-   * Gives up on one stanza: it is wiped and never sent again.
+   * Gives up on one stanza: it is wiped, and these bytes are never sent again.
    * @returns the Matrix event that it carried; `undefined` when it carried none or is settled.
    */
-  async fail(tx: Tx, rowId: string): Promise<{ event: EventId; room: RoomId } | undefined> {
+  async fail(tx: Tx, rowId: string): Promise<CarriedEvent | undefined> {
     const [row] = await tx('outbox')
       .where({ id: rowId, state: 'waiting' })
       .update({ state: 'failed', sealed_stanza: null, number: null, settled_at_ms: this.#clock.nowMs() })
-      .returning<{ event_id: string | null; room_id: string | null }[]>(['event_id', 'room_id']);
+      .returning<CarriedRow[]>(['event_id', 'room_id', 'stanza_id']);
     if (!row?.event_id || !row.room_id) return undefined;
-    return { event: eventId(row.event_id), room: roomId(row.room_id) };
+    return { event: eventId(row.event_id), room: roomId(row.room_id), stanza: stanzaId(row.stanza_id) };
+  }
+
+  /**
+   * The Matrix events that have waited here for a while and have no fate yet, oldest first.
+   * @param limits.beforeMs epoch milliseconds: only what was queued by then.
+   * @returns them, and when the oldest of the younger ones was queued.
+   */
+  async listUntold(
+    tx: Tx,
+    account: AccountId,
+    limits: { beforeMs: number; most: number },
+  ): Promise<{ late: { event: EventId; room: RoomId }[]; nextMs: number | undefined }> {
+    const rows = await tx('outbox')
+      .leftJoin('fates', 'fates.event_id', 'outbox.event_id')
+      .where({ 'outbox.account_id': account, 'outbox.state': 'waiting' })
+      .whereNotNull('outbox.event_id')
+      .whereNull('fates.event_id')
+      .orderBy('outbox.seq')
+      .limit(limits.most)
+      .select<(CarriedRow & { created_at_ms: number })[]>('outbox.*');
+    const late = rows.flatMap(({ event_id, room_id, created_at_ms }) =>
+      event_id === null || room_id === null || created_at_ms > limits.beforeMs
+        ? []
+        : [{ event: eventId(event_id), room: roomId(room_id) }],
+    );
+    const young = rows.map((row) => row.created_at_ms).filter((queuedMs) => queuedMs > limits.beforeMs);
+    return { late, nextMs: young.length === 0 ? undefined : Math.min(...young) };
   }
 
   /** Rows that carry a Matrix event, were never handed to a socket in this session, and are older than this. */
@@ -150,6 +210,7 @@ export class Outbox {
   }
 }
 
+type CarriedRow = { event_id: string | null; room_id: string | null; stanza_id: string };
 type OutboxRow = { id: string; sealed_stanza: Buffer | null };
 
 function place(rowId: string) {

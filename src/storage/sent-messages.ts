@@ -57,6 +57,15 @@ export class SentMessages {
     return { contact: contactId(row.contact_id), content, retries: row.retries };
   }
 
+  /** The message failed: it is kept for `keepMs` from now on, in case it is sent again; not shorter than before. */
+  async keepFor(tx: Tx, account: AccountId, message: MessageId, keepMs: number): Promise<void> {
+    const untilMs = this.#clock.nowMs() + keepMs;
+    await tx('sent_messages')
+      .where({ account_id: account, message_id: message })
+      .where('expires_at_ms', '<', untilMs)
+      .update({ expires_at_ms: untilMs });
+  }
+
   /** The contact's app has it: nobody asks for it any more. */
   async delete(tx: Tx, account: AccountId, message: MessageId): Promise<void> {
     await tx('sent_messages').where({ account_id: account, message_id: message }).delete();
@@ -66,8 +75,17 @@ export class SentMessages {
     await tx('sent_messages').where({ account_id: account, message_id: message }).update({ retries });
   }
 
+  /** What still waits in the outbox is left: it was not sent yet, and can be encrypted anew only from here. */
   async deleteExpired(tx: Tx): Promise<void> {
-    await tx('sent_messages').where('expires_at_ms', '<=', this.#clock.nowMs()).delete();
+    await tx('sent_messages')
+      .where('expires_at_ms', '<=', this.#clock.nowMs())
+      .whereNotExists(
+        tx('outbox')
+          .where({ state: 'waiting' })
+          .whereRaw('outbox.account_id = sent_messages.account_id')
+          .whereRaw('outbox.stanza_id = sent_messages.message_id'),
+      )
+      .delete();
   }
 
   async deleteOfAccount(tx: Tx, account: AccountId): Promise<void> {

@@ -31,13 +31,13 @@ export type { Account, AccountKey, AccountState, Enlistment } from './accounts.t
 export type { Consent } from './consents.ts';
 export type { Database, DatabaseSettings, Tx } from './database.ts';
 export type { Expiration } from './expirations.ts';
-export type { FateArguments, FateState, UntoldFate } from './fates.ts';
+export type { FailedFate, FailedFilter, FateArguments, FateState, UntoldFate } from './fates.ts';
 export type { IssuerKeyRecord, IssuerKeys } from './issuer-keys.ts';
 export type { ManagementRoom } from './management-rooms.ts';
 export type { ArrivedEvent, RoomLane, WaitingEvent } from './matrix-inbox.ts';
 export type { MessageRecord } from './messages.ts';
 export type { ArrivedStanza, StoredStanza, WaitingStanza } from './network-inbox.ts';
-export type { QueuedStanza } from './outbox.ts';
+export type { CarriedEvent, QueuedStanza } from './outbox.ts';
 export type { Portal } from './portals.ts';
 export type { Reaction } from './reactions.ts';
 export type { DataKeyId } from './sealer.ts';

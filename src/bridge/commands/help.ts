@@ -1,7 +1,7 @@
 import type { Command } from './command.ts';
 import type { CommandParts } from './table.ts';
 
-/** `help`: a line a command. @param others the commands beside itself. */
+/** `help`: a line for each command that the person may use. @param others the commands beside itself. */
 export function helpCommand({ parts }: CommandParts, others: () => readonly Command[]): Command {
   const help: Command = {
     name: 'help',
@@ -12,7 +12,9 @@ export function helpCommand({ parts }: CommandParts, others: () => readonly Comm
     permission: 'user',
     run: async (call) => {
       const { texts, settings } = parts;
-      const lines = [help, ...others()].map((command) =>
+      const isAdmin = settings.permissionOf(call.user) === 'admin';
+      const usable = [help, ...others()].filter(({ permission }) => isAdmin || permission !== 'admin');
+      const lines = usable.map((command) =>
         texts.say('help-line', { usage: command.usage, summary: texts.say(command.summary) }),
       );
       const head = texts.say('help-head', { prefix: settings.commandPrefix });

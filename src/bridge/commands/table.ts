@@ -5,11 +5,14 @@ import type { Links } from '../links.ts';
 import type { Notices } from '../notices.ts';
 import type { BridgeParts } from '../parts.ts';
 import type { PortalRooms } from '../portal-rooms.ts';
+import type { Requeue } from '../requeue.ts';
 import type { UserChoices } from '../user-choices.ts';
 import type { Command } from './command.ts';
 import { helpCommand } from './help.ts';
 import { optInCommand } from './opt-in.ts';
 import { optOutCommand } from './opt-out.ts';
+import { requeueCommand } from './requeue.ts';
+import { retryCommand } from './retry.ts';
 import { shareCommand } from './share.ts';
 import { startChatCommand } from './start-chat.ts';
 import { statusCommand } from './status.ts';
@@ -23,6 +26,7 @@ export type CommandParts = Readonly<{
   notices: Notices;
   portals: PortalRooms;
   choices: UserChoices;
+  requeue: Requeue;
   /** Work may be due in this lane of this account. */
   wakeInbound: (account: Account, sender: ContactId) => void;
 }>;
@@ -48,8 +52,10 @@ export function commandTable(deps: CommandParts): readonly Command[] {
       summary: 'command-typing',
       answer: 'share-typing',
     }),
+    retryCommand(deps),
     optOutCommand(deps),
     versionCommand(deps),
+    requeueCommand(deps),
   ];
   return [helpCommand(deps, () => commands), ...commands];
 }

@@ -11,7 +11,7 @@ boundary-bridge = { $mode ->
     [own-endpoint] At the bridge they are decrypted and encrypted again. It runs on a machine of { $operator } for their own use; that machine can read them.
    *[provider] At the bridge they are decrypted and encrypted again. { $operator } operates it and can read them while they pass.
   }
-boundary-stored = A message waits in the bridge's database, sealed, until it has arrived. What you send is kept there, sealed, until the other person's app has confirmed it, in case it asks again; at most { $hours } hours.
+boundary-stored = A message waits in the bridge's database, sealed, until it has arrived. What you send is kept there, sealed, until the other person's app has confirmed it, in case it asks again; at most { $hours } hours. A message that failed is kept there, sealed, for { $failed } hours, so that it can be sent again.
 boundary-network-leg = Between the bridge and { $network }, messages are encrypted with the Signal protocol ({ $suite }).
 boundary-beyond = { $network } sees who writes to whom, when, and how much. What the other person's app does with a message is out of sight.
 boundary-lost = Missing here, compared with { $network } itself: { $lost }.
@@ -43,6 +43,8 @@ command-start-chat = open a chat with a phone number, a user name or a network i
 command-trust = accept the changed key of the other person (in their chat)
 command-receipts = whether contacts see that you have read their messages
 command-typing = whether contacts see that you are writing
+command-retry = send your last message in this chat again, if it failed
+command-requeue = list messages that failed, or send them again (administrators)
 command-version = version and source code of this bridge
 command-unknown = I do not know "{ $name }". { $nearest ->
     [none] Write "help" for what I can do.
@@ -74,6 +76,8 @@ opt-out-kept = Nothing was changed.
 opt-out-begun = Disconnecting you from { $network }…
 opt-out-waiting = { $network } cannot be reached to disconnect you: { $reason } I keep trying. Nothing is sent or received for you meanwhile.
 suspended = { $network } has suspended your connection. Messages are not bridged until it lifts that.
+login-refused = { $network } does not let the bridge in with your account. What you write there waits, and nothing comes in. I keep trying, and tell you when it works again. If it lasts, ask the operator ({ $contact }).
+login-restored = { $network } lets the bridge in with your account again. What waited is on its way.
 resumed = { $network } has lifted the suspension. Messages are bridged again.
 link-conflict = Another program has connected to { $network } with your account, and the bridge has stepped back. If that was not you, ask the operator ({ $contact }).
 opt-out-done =
@@ -111,6 +115,29 @@ share-typing = { $shares ->
     [yes] Your contacts see when you are writing to them.
    *[no] Your contacts do not see when you are writing to them.
   } Change it with "typing on" or "typing off".
+retry-not-here = Write this in the chat whose message failed.
+retry-nothing = No message of yours has failed here.
+retry-done = Your message is on its way again.
+retry-refused = It cannot be sent again: { $reason }
+requeue-none = No message has failed there.
+requeue-head = { $count ->
+    [one] One message failed:
+   *[other] { $count } messages failed, in the order in which they were written:
+  }
+requeue-line = { $event } of { $user } in { $room }, { $age } ago: { $reason }
+requeue-more = There are more than these { $count }.
+requeue-how = Write "requeue" and an event id, or "requeue", a user or room id, and "all".
+requeue-done = { $count ->
+    [0] Nothing is on its way again.
+    [one] One message is on its way again.
+   *[other] { $count } messages are on their way again.
+  }
+requeue-refused = { $event } is not sent again: { $reason }
+age = { $unit ->
+    [minutes] { $count } min
+    [hours] { $count } h
+   *[days] { $count } d
+  }
 
 version = Drawbridge { $version }, free software under the AGPL-3.0. Source: { $source }
 
@@ -118,6 +145,8 @@ version = Drawbridge { $version }, free software under the AGPL-3.0. Source: { $
 
 not-yet-bridged = ⏳ Your message waits: { $reason } I keep trying, and tell you if it does not get through.
 not-bridged = ⚠️ Your message was not bridged: { $reason }
+requeued = ⏳ Your message is on its way again. It will arrive late.
+requeued-sent = Your message was sent after all, late.
 maybe-not-bridged = ⚠️ Your message may not have been bridged: { $reason }
 not-shown = ⚠️ A message from { $contact } could not be shown: { $reason }
 message-missing = This message could not be decrypted yet. It has been asked for again and will appear here when it comes.
@@ -164,6 +193,8 @@ reason-not-your-chat = Only { $owner } can write to { $network } in this room.
 reason-not-connected = You are not connected to { $network }.
 reason-encrypted = It is encrypted, and this bridge cannot read encrypted rooms yet.
 reason-too-old = It waited too long for { $network } and was not sent.
+reason-requeued = It was put back into the way.
+reason-not-kept = What it said is not kept any more. Write it again.
 reason-bounced = { $network } sent it back ({ $condition }).
 reason-malformed = It is malformed.
 reason-message-undecryptable = It cannot be decrypted.

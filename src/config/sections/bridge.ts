@@ -27,9 +27,15 @@ const delivery = setting(
           'when the homeserver took it.',
         unit: 'hours',
       }),
+      keep_failed_hours: setting(z.int().min(0).max(168).default(72), {
+        description:
+          'For how long a message that failed is kept, sealed, so that its sender (`retry`) or an administrator (`requeue`) can send it ' +
+          'after all. 0: it is wiped at once, or within an hour.',
+        unit: 'hours',
+      }),
     })
     .prefault({}),
-  { description: 'When a message is given up.' },
+  { description: 'When a message is given up, and what is left of it then.' },
 );
 
 const shareByDefault = setting(

@@ -18,10 +18,12 @@ import { KeysClient } from './keys.ts';
 import { PushVerifier } from './push.ts';
 import { readStanza } from './stanza-reader.ts';
 import { writeChatState, writeMarker, writeMessage, writeReceipt, writeRetry } from './stanza-writer.ts';
-import { createXmppStream } from './stream/stream.ts';
+import { type ConnectPace, createConnectPace, createXmppStream } from './stream/stream.ts';
 
 /** Profile §4. */
 const RESOURCE = 'drawbridge';
+/** Between two attempts to connect, of whichever accounts: fifty a second. */
+const CONNECT_EVERY_MS = 20;
 const DEFAULT_REQUEST_TIMEOUT_MS = 20_000;
 
 /** One network, as it is configured. */
@@ -66,6 +68,7 @@ export function createInteropAdapter(deps: InteropDeps): NetworkAdapter {
   });
   const keys = new GatekeeperKeys({ http, clock, url: settings.gatekeeperJwksUrl });
   const { audience, issuer } = settings;
+  const pace = createConnectPace(clock, CONNECT_EVERY_MS);
   const pushes = new PushVerifier({ keys, clock, audience, issuer });
   return {
     id: settings.id,
@@ -73,7 +76,7 @@ export function createInteropAdapter(deps: InteropDeps): NetworkAdapter {
     enlistment: new EnlistmentApi({ http, proof, settings }),
     codec: createContentCodec(),
     stanzas: stanzaCodec(settings.domain, clock),
-    openLink: (account, linkDeps) => openLink(deps, account, linkDeps),
+    openLink: (account, linkDeps) => openLink(deps, pace, account, linkDeps),
     verifyPush: (token) => pushes.verify(token),
     inspectIdentifier,
   };
@@ -92,6 +95,7 @@ function stanzaCodec(domain: string, clock: Clock): StanzaCodec {
 
 function openLink(
   deps: InteropDeps,
+  pace: ConnectPace,
   account: EnlistedAccount,
   { store, onStatus, onStored }: LinkDeps,
 ): Link {
@@ -116,6 +120,7 @@ function openLink(
         signalIdentity: account.signalIdentity,
         interopId: account.interopId,
       }),
+    pace,
     clock,
     random,
     log: deps.log.child({ account: account.accountId }),

@@ -22,6 +22,8 @@ export interface Faults {
   keysDelayMs: number;
   /** Pushes are not sent. */
   pushMute: boolean;
+  /** Third parties are not let in, though their accounts are in order. */
+  loginsRefused: boolean;
 }
 
 /** All off. */
@@ -32,5 +34,6 @@ export function noFaults(): Faults {
     keys: 'none',
     keysDelayMs: 0,
     pushMute: false,
+    loginsRefused: false,
   };
 }

@@ -166,6 +166,7 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
         mintPhoneToken({ clock, random, audience, key: phoneKey }, account, identity),
       findIdentity: (localpart) => pool.findIdentity(localpart),
       onWaiting: (account) => pushes.wake(account),
+      faults,
       log,
     }),
     internalPort,

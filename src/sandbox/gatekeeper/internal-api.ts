@@ -17,6 +17,7 @@ import { z } from 'zod';
 import type { Log } from '../../model/ambient.ts';
 import { BridgeError, codeOf } from '../../model/errors.ts';
 import { deviceSchema } from './device.ts';
+import type { Faults } from './faults.ts';
 import { gatekeeperErrors } from './gatekeeper-errors.ts';
 import { answerErrors, bearerOf, jsonApp, parseBody, route } from './http-server.ts';
 import { thumbprint } from './key-pool.ts';
@@ -34,6 +35,7 @@ export interface InternalApiOptions {
   readonly mintPhoneToken: (account: Account, signalIdentity: string) => Promise<string>;
   readonly findIdentity: (localpart: string) => Uint8Array | undefined;
   readonly onWaiting: (account: Account) => void;
+  readonly faults: Faults;
   readonly log: Log;
 }
 
@@ -99,6 +101,7 @@ async function judgeLogin(options: InternalApiOptions, token: string, authzid: s
   try {
     const account = options.registry.accountOf(await options.judge.judge(token, 'connect'));
     if (authzid !== `${account.localpart}@${options.domain}`) return { ok: false, reason: 'authzid' };
+    if (options.faults.loginsRefused && account.kind === 'enlistee') return { ok: false, reason: 'fault' };
     if (account.state === 'suspended') {
       return { ok: false, reason: 'suspended', localpart: account.localpart, disabled: true };
     }

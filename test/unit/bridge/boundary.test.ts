@@ -16,6 +16,7 @@ const FACTS: BoundaryFacts = {
   network: { id: 'gk', name: 'Gatekeeper' },
   suite: 'pqxdh+spqr',
   keptHours: 24,
+  keptFailedHours: 72,
   ownFingerprint: 'ab'.repeat(32),
   lost: ['calls', 'groups'],
 };
@@ -32,6 +33,7 @@ const CHANGED: Readonly<Record<string, BoundaryFacts>> = {
   'network.name': { ...FACTS, network: { ...FACTS.network, name: 'Other' } },
   suite: { ...FACTS, suite: 'another' as BoundaryFacts['suite'] },
   keptHours: { ...FACTS, keptHours: 48 },
+  keptFailedHours: { ...FACTS, keptFailedHours: 1 },
   ownFingerprint: { ...FACTS, ownFingerprint: 'cd'.repeat(32) },
   'no ownFingerprint': BEFORE_OPT_IN,
   lost: { ...FACTS, lost: ['calls'] },
@@ -40,16 +42,18 @@ const CHANGED: Readonly<Record<string, BoundaryFacts>> = {
 
 describe('the hash of the facts', () => {
   it('is the same in every release that changes no fact', () => {
-    assert.equal(boundarySha256(FACTS), 'a480ba486be4b9423b81a5db929d605811637affef721baf5a6fedba2f97790d');
+    assert.equal(boundarySha256(FACTS), '15e9beabd0e6c2074232e0099c6ba98ae728df8d150021a8cb3dfe731395a5d4');
     assert.equal(boundarySha256(structuredClone(FACTS)), boundarySha256(FACTS));
   });
 
   it('does not depend on the order in which the facts were written down', () => {
-    const { lost, suite, keptHours, network, operator, matrixEncrypted, ownFingerprint } = FACTS;
+    const { lost, suite, keptHours, keptFailedHours, network, operator, matrixEncrypted, ownFingerprint } =
+      FACTS;
     const turned: BoundaryFacts = {
       lost,
       suite,
       keptHours,
+      keptFailedHours,
       network,
       operator,
       matrixEncrypted,
@@ -119,6 +123,7 @@ describe('the faces of the facts', () => {
         plaintext: 'in-memory',
         at_rest: 'sealed-until-delivered',
         at_rest_hours: 24,
+        at_rest_failed_hours: 72,
         operator: 'Example Org',
         contact: 'mailto:admin@example.org',
         mode: 'provider',

@@ -10,14 +10,16 @@ import { RecordingLog } from '../../doubles/recording-log.ts';
 function lanesUnderTest(concurrency = 8) {
   const clock = heldClock(1_000);
   const log = new RecordingLog();
+  const told: unknown[] = [];
   const running: { lane: string; end: (result: StepResult) => void; fail: (fault: Error) => void }[] = [];
   const begun: string[] = [];
   const lanes = new Lanes({
     concurrency,
     clock,
     log,
-    step: (lane) =>
+    step: (lane, failures) =>
       new Promise<StepResult>((end, fail) => {
+        told.push(failures);
         begun.push(lane);
         running.push({ lane, end, fail });
       }),
@@ -35,7 +37,7 @@ function lanesUnderTest(concurrency = 8) {
     clock.advance(ms);
     await turn();
   };
-  return { lanes, log, begun, end, pass, names: () => running.map(({ lane }) => lane) };
+  return { lanes, log, begun, told, end, pass, names: () => running.map(({ lane }) => lane) };
 }
 
 describe('lanes', () => {
@@ -128,6 +130,27 @@ describe('lanes', () => {
     assert.deepEqual(begun, ['a', 'b']);
     await pass(1);
     assert.deepEqual(begun, ['a', 'b', 'a']);
+  });
+
+  it('a step is told how often and since when those before it failed, until one has not', async () => {
+    const { lanes, told, end, pass } = lanesUnderTest();
+    lanes.wake('a');
+    await end('a', { notBeforeMs: 1_000, failed: true });
+    await pass(500);
+    await end('a', new RangeError('a bug'));
+    await pass(5_000);
+    await end('a', { notBeforeMs: 7_000 });
+    lanes.wake('a');
+    await end('a', { notBeforeMs: 8_000, failed: true });
+    lanes.wake('a');
+    const since1000 = { sinceMs: 1_000 };
+    assert.deepEqual(told, [
+      undefined,
+      { count: 1, ...since1000 },
+      { count: 2, ...since1000 },
+      undefined,
+      { count: 1, sinceMs: 6_500 },
+    ]);
   });
 
   it('what is woken before the start is taken up with it, once', async () => {

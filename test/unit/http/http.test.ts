@@ -89,6 +89,15 @@ test('an unknown path is answered in JSON, and nothing says what serves it', asy
   assert.equal(headers.get('server'), null);
 });
 
+test('a target that is no URL is answered in JSON by us, not by the web framework', async () => {
+  await using world = await startHttp({});
+  const { socket, closed } = await open(world.port);
+  socket.write('GET http://[ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  const answer = await closed;
+  assert.match(answer, /^HTTP\/1\.1 400 /);
+  assert.match(answer, /\{"error":"bad_request","message":"The request cannot be understood\."\}$/);
+});
+
 for (const [what, failure, status, error] of [
   ['a failure that passes', errors.away({ why: 'hunter2' }), 503, 'unavailable'],
   ['a failure of ours', errors.broken({ why: 'hunter2' }), 500, 'internal'],

@@ -152,3 +152,28 @@ describe('the ping', () => {
     assert.equal(await side.ping(), 'unsupported');
   });
 });
+
+describe('who has joined', () => {
+  it('is told with the names that they have', async (t) => {
+    const { side } = await world(t, {
+      'GET /rooms/{}/joined_members': { joined: { '@ada:m.example': { display_name: 'Ada' }, [GHOST]: {} } },
+    });
+    assert.deepEqual(await side.getMembers(ROOM), [
+      { user: '@ada:m.example', displayName: 'Ada' },
+      { user: GHOST },
+    ]);
+  });
+
+  for (const joined of [
+    7,
+    null,
+    { 'no user id': {} },
+    { '': {} },
+    { [`@${'a'.repeat(300)}:m.example`]: {} },
+  ]) {
+    it(`is not believed of ${JSON.stringify(joined).slice(0, 20)}`, async (t) => {
+      const { side } = await world(t, { 'GET /rooms/{}/joined_members': { joined } });
+      await assert.rejects(side.getMembers(ROOM), (failure) => hasCode(failure, 'matrix/badAnswer'));
+    });
+  }
+});

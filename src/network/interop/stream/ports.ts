@@ -3,6 +3,7 @@ import type { Element } from '@xmpp/client';
 import type { Clock, Log, Random } from '../../../model/ambient.ts';
 import type { BridgeError } from '../../../model/errors.ts';
 import type { ContactId } from '../../../model/ids.ts';
+import type { ConnectPace } from './connect-pace.ts';
 import type { ReaderLimits } from './limits.ts';
 
 export interface StreamTimeouts {
@@ -152,6 +153,8 @@ export interface StreamDeps {
   readonly store: StreamStore;
   /** A fresh token, at each attempt to log in. */
   readonly token: () => Promise<string>;
+  /** Shared by all streams to one server; absent: nobody waits for another. */
+  readonly pace?: ConnectPace;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -6,12 +6,15 @@
  * the server but stream management.
  */
 import type { Element } from '@xmpp/client';
+import type { Clock } from '../../../model/ambient.ts';
+import { ConnectPace } from './connect-pace.ts';
 import type { ReaderLimits } from './limits.ts';
 import type { StreamDeps, XmppStream } from './ports.ts';
 import { readStanza, writeStanza } from './stanza-xml.ts';
 import { StreamSupervisor } from './supervisor.ts';
 
 export type { Element } from '@xmpp/client';
+export type { ConnectPace } from './connect-pace.ts';
 export type { ReaderLimits } from './limits.ts';
 export type {
   InboundStanza,
@@ -30,6 +33,11 @@ export type {
 /** Makes a stream that is stopped; `start()` connects it. Several accounts have one each. */
 export function createXmppStream(deps: StreamDeps): XmppStream {
   return new StreamSupervisor(deps);
+}
+
+/** A turn for each attempt to connect, for all streams to one server. @param everyMs between two attempts. */
+export function createConnectPace(clock: Clock, everyMs: number): ConnectPace {
+  return new ConnectPace({ clock, everyMs });
 }
 
 /**

@@ -112,6 +112,11 @@ export class StreamSupervisor implements XmppStream {
     const policy = new RetryPolicy();
     while (!signal.aborted) {
       this.#setStatus({ kind: 'connecting' });
+      try {
+        await this.#deps.pace?.turn(signal);
+      } catch {
+        return; // Stopped.
+      }
       const end = await this.#attempt(signal);
       if (signal.aborted) return;
       const step = policy.next(end, random.fraction());

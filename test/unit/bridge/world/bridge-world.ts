@@ -351,6 +351,7 @@ export class BridgeWorld {
         permissionOf: (user) => this.permissions.get(user) ?? 'user',
         tooOldMs: 24 * HOUR_MS,
         shareByDefault: { 'read-receipts': true, typing: true },
+        keepFailedMs: 12 * HOUR_MS,
         statusEvents: false,
         version: '0.0.1',
         sourceUrl: 'https://source.example.org',

@@ -8,7 +8,9 @@ import { FateReports } from '../../../../src/bridge/fate-reports.ts';
 import { GhostProfiles } from '../../../../src/bridge/ghost-profiles.ts';
 import { Inbound } from '../../../../src/bridge/inbound.ts';
 import { InboundNotes } from '../../../../src/bridge/inbound-notes.ts';
+import { LateMessages } from '../../../../src/bridge/late-messages.ts';
 import { Links } from '../../../../src/bridge/links.ts';
+import { LoginRefusals } from '../../../../src/bridge/login-refusals.ts';
 import { MatrixLane } from '../../../../src/bridge/matrix-lane.ts';
 import { MissingMessages } from '../../../../src/bridge/missing-messages.ts';
 import { NetworkLane } from '../../../../src/bridge/network-lane.ts';
@@ -18,6 +20,7 @@ import type { BridgeParts } from '../../../../src/bridge/parts.ts';
 import { PortalRooms } from '../../../../src/bridge/portal-rooms.ts';
 import { PrekeyKeeper } from '../../../../src/bridge/prekey-keeper.ts';
 import { ReadMarks } from '../../../../src/bridge/read-marks.ts';
+import { Requeue } from '../../../../src/bridge/requeue.ts';
 import { RetryRequests } from '../../../../src/bridge/retry-requests.ts';
 import { RoomWriter } from '../../../../src/bridge/room-writer.ts';
 import { Typing } from '../../../../src/bridge/typing.ts';
@@ -38,6 +41,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
   const portals = new PortalRooms(parts, new GhostProfiles(parts));
   const prekeys = new PrekeyKeeper(parts, links);
   const enlistments = new Enlistments(parts, links, botNotices);
+  const refusals = new LoginRefusals(parts, links, enlistments, botNotices);
   const consent = new Consent(parts, enlistments);
   const notes = new InboundNotes(parts, portals, notices, fates);
   const missing = new MissingMessages(parts, links, portals);
@@ -47,7 +51,6 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
   const disappearing = new Disappearing(parts, notices);
   const readMarks = new ReadMarks(parts, choices);
   const typing = new Typing(parts, links, choices);
-  const chat = new BotChat({ parts, consent, links, notices, portals, choices, wakeInbound });
   const inbound = new Inbound({
     parts,
     links,
@@ -61,6 +64,12 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     writer: new RoomWriter(parts, portals),
     disappearing,
   });
+  const late = new LateMessages(parts, links, fates);
+  const outbound = new Outbound(parts, links, late);
+  const wokenRooms: string[] = [];
+  const wakeRoom = (_account: object, room: string) => void wokenRooms.push(room);
+  const requeue = new Requeue({ parts, links, outbound, fates, wakeRoom });
+  const chat = new BotChat({ parts, consent, links, notices, portals, choices, requeue, wakeInbound });
   const core = {
     links,
     portals,
@@ -71,19 +80,36 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     choices,
     disappearing,
     wokenInbound,
-    outbound: new Outbound(parts, links),
-    matrixLane: new MatrixLane({ parts, outbound: new Outbound(parts, links), chat, notices, fates }),
+    wokenRooms,
+    botNotices,
+    fates,
+    late,
+    missing,
+    refusals,
+    requeue,
+    retryRequests,
+    outbound,
+    matrixLane: new MatrixLane({ parts, outbound, chat, notices, fates }),
     networkLane: new NetworkLane({ parts, inbound, notices, botNotices }),
     begin: async () => {
       await fates.start();
       await botNotices.start();
     },
     stop: async () => {
-      await Promise.all([fates.stop(), botNotices.stop(), enlistments.stop(), prekeys.stop()]);
+      await Promise.all([
+        fates.stop(),
+        botNotices.stop(),
+        enlistments.stop(),
+        prekeys.stop(),
+        late.stop(),
+        refusals.stop(),
+      ]);
     },
   };
   enlistments.start();
   prekeys.start();
+  late.start();
+  refusals.start();
   world.cores.add(core);
   return core;
 }

@@ -30,7 +30,15 @@ export const GK = networkId('gk');
 export const GK_NAME = 'Gatekeeper';
 
 type Registration = { readonly ids: Enlisted; device: PublicDevice };
-type Step = 'enlist' | 'unenlist' | 'lookup' | 'bundles' | 'count' | 'upload prekeys' | 'upload signed';
+type Step =
+  | 'enlist'
+  | 'unenlist'
+  | 'self'
+  | 'lookup'
+  | 'bundles'
+  | 'count'
+  | 'upload prekeys'
+  | 'upload signed';
 
 export class GatekeeperDouble {
   readonly adapter: NetworkAdapter;
@@ -44,6 +52,10 @@ export class GatekeeperDouble {
   fail: ((step: Step) => Error | undefined) | undefined;
   /** Runs in the middle of each enlistment. */
   whileEnlisting: (() => Promise<void>) | undefined;
+  /** How links come up; online when it is `undefined`. */
+  startsWith: LinkStatus | undefined;
+  /** Interop ids. */
+  readonly suspended = new Set<string>();
   textCharacters = 1_000;
   /** What an enlistment is told that the network takes. */
   kinds: readonly SendableKind[] = ['text', 'boundary-notice'];
@@ -96,7 +108,17 @@ export class GatekeeperDouble {
         }),
       lookup: async (_account, identifiers) =>
         await this.step('lookup', () => identifiers.map((identifier) => this.#lookup(identifier))),
-      self: notAsked,
+      self: async (account) =>
+        await this.step('self', () => {
+          const { interopId, jid, device } = account;
+          return {
+            interopId,
+            jid,
+            device,
+            state: this.suspended.has(interopId) ? 'suspended' : 'active',
+            reachable: true,
+          };
+        }),
       update: notAsked,
       report: notAsked,
     };
@@ -151,11 +173,13 @@ export class LinkDouble implements Link {
   status: LinkStatus = { kind: 'stopped' };
   readonly keys: KeysPort;
   wakes = 0;
+  readonly #gatekeeper: GatekeeperDouble;
   readonly #account: EnlistedAccount;
   readonly #deps: LinkDeps;
   #handled = 0;
 
   constructor(gatekeeper: GatekeeperDouble, account: EnlistedAccount, deps: LinkDeps) {
+    this.#gatekeeper = gatekeeper;
     this.#account = account;
     this.#deps = deps;
     this.keys = {
@@ -184,7 +208,14 @@ export class LinkDouble implements Link {
   readonly signedUploads: Parameters<KeysPort['uploadSigned']>[0][] = [];
 
   start(): void {
-    this.status = { kind: 'online', boundJid: `${this.#account.jid}/drawbridge`, resumed: false };
+    const boundJid = `${this.#account.jid}/drawbridge`;
+    this.status = this.#gatekeeper.startsWith ?? { kind: 'online', boundJid, resumed: false };
+    this.#deps.onStatus(this.status);
+  }
+
+  /** The connection is gone; it is not tried again before the test says so. */
+  lose(reason: BridgeError): void {
+    this.status = { kind: 'waiting', reason, retryAtMs: Number.MAX_SAFE_INTEGER };
     this.#deps.onStatus(this.status);
   }
 

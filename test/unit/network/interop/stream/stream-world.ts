@@ -4,6 +4,7 @@ import { systemClock } from '../../../../../src/ambient/clock.ts';
 import { systemRandom } from '../../../../../src/ambient/random.ts';
 import type { Clock } from '../../../../../src/model/ambient.ts';
 import { contactId } from '../../../../../src/model/ids.ts';
+import type { ConnectPace } from '../../../../../src/network/interop/stream/connect-pace.ts';
 import type { StreamSettings, StreamStatus } from '../../../../../src/network/interop/stream/ports.ts';
 import { createXmppStream, type XmppStream } from '../../../../../src/network/interop/stream/stream.ts';
 import { RecordingLog } from '../../../../doubles/recording-log.ts';
@@ -29,6 +30,7 @@ export interface WorldOptions {
   /** Of the jitter: 0 comes back at once. */
   readonly fraction?: number;
   readonly clock?: Clock;
+  readonly pace?: ConnectPace;
   readonly store?: MemoryStore;
 }
 
@@ -50,6 +52,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       },
       store,
       token: options.token ?? (async () => 'token'),
+      ...(options.pace === undefined ? {} : { pace: options.pace }),
       clock: options.clock ?? systemClock,
       random: { ...systemRandom, fraction: () => options.fraction ?? 0 },
       log,
