@@ -4,7 +4,7 @@ import type { Log } from '../model/ambient.ts';
 import { BridgeError, codeOf, hasCode } from '../model/errors.ts';
 import { type RoomId, roomId } from '../model/ids.ts';
 import type { Account, Portal, Storage, Tx, WaitingEvent } from '../storage/storage.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, dueAtMs, LONGEST_WAIT_MS } from './backoff.ts';
 import type { BotChat } from './bot-chat.ts';
 import type { FateReports } from './fate-reports.ts';
 import type { StepResult } from './lanes.ts';
@@ -52,7 +52,9 @@ export class MatrixLane {
     if (found === undefined) return 'idle';
     if (found === 'unreadable') return 'more';
     const { row, conversation } = found;
-    if (row.notBeforeMs > clock.nowMs()) return { notBeforeMs: row.notBeforeMs };
+    const nowMs = clock.nowMs();
+    const dueMs = dueAtMs(row.notBeforeMs, nowMs);
+    if (dueMs > nowMs) return { notBeforeMs: dueMs };
     const event = this.#read(row);
     if (event === undefined) {
       await this.#settle(row, 'bridge/badEvent');
@@ -200,7 +202,8 @@ export class MatrixLane {
     }
     const { storage, clock, random } = this.#parts;
     const asked = failure instanceof BridgeError ? Number(failure.facts.retryAfterMs ?? 0) : 0;
-    const notBeforeMs = clock.nowMs() + Math.max(asked, backoffMs(row.attempts + 1, random));
+    const waitMs = Math.max(asked, backoffMs(row.attempts + 1, random));
+    const notBeforeMs = clock.nowMs() + Math.min(waitMs, LONGEST_WAIT_MS);
     const isLate = clock.nowMs() - row.receivedAtMs > LATE_MS;
     const isNews = await storage.database.transaction(async (tx) => {
       await storage.matrixInbox.delay(tx, row.seq, notBeforeMs, codeOf(failure));
