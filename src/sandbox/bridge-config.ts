@@ -19,6 +19,8 @@ export type BridgeSurroundings = Readonly<{
     domain: string;
     jwksUrl: string;
     caFile: string;
+    /** Added to what is configured of it. */
+    extra: Readonly<Record<string, unknown>>;
   }>;
   /** Added to the configuration, section by section. */
   extra?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -81,6 +83,7 @@ function configTree(around: BridgeSurroundings, secrets: BridgeSecrets): Record<
         domain: network.domain,
         gatekeeper_jwks_url: network.jwksUrl,
         ca_file: network.caFile,
+        ...network.extra,
       },
     },
     logging: { level: 'debug' },

@@ -28,6 +28,8 @@ export type WorldOptions = Readonly<{
   dir: string;
   database?: BridgeSurroundings['database'];
   extra?: BridgeSurroundings['extra'];
+  /** Added to what is configured of the network. */
+  networkExtra?: Readonly<Record<string, unknown>>;
   /** What the gatekeeper takes and how much of it. Default: all kinds, of any sensible size. */
   terms?: Partial<NetworkTerms>;
   /** For the Node that runs the bridge. */
@@ -100,6 +102,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
           domain: NETWORK_DOMAIN,
           jwksUrl: gatekeeper.jwksUrl,
           caFile: gatekeeper.prosody.caFile,
+          extra: options.networkExtra ?? {},
         },
         ...(options.extra === undefined ? {} : { extra: options.extra }),
       },

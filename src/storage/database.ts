@@ -166,7 +166,8 @@ function knexConfig(settings: DatabaseSettings): Knex.Config {
       connectionString: settings.url,
       types: { getTypeParser: parserFor },
     } as Knex.PgConnectionConfig,
-    pool: { min: 0, max: settings.maxConnections },
+    // One besides: the process lock's.
+    pool: { min: 0, max: settings.maxConnections - 1 },
     acquireConnectionTimeout: 20_000,
   };
 }
