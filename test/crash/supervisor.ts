@@ -51,8 +51,10 @@ export class Supervisor {
     this.#isUp = false;
   }
 
-  /** Starts it, unless it runs. */
+  /** Starts it, unless it runs or is being started. */
   async up(env: Environment = {}): Promise<void> {
+    // Two at once would be two bridges, one of them nobody's.
+    await this.#rising;
     if (this.#isUp) return;
     this.#isWanted = true;
     this.#rising = this.#launch(env);
