@@ -4,12 +4,12 @@ import type { Chat } from './chats.ts';
 import type { Tally } from './tally.ts';
 
 /** So many messages of a way may be under way: a bridge that is killed all the time must not fall behind for ever. */
-const MOST_UNDER_WAY = 6;
+const MOST_UNDER_WAY = 3;
 const LOOK_AGAIN_MS = 100;
 const TRY_AGAIN_MS = 1_000;
-const HUSH_MS = 20_000;
-const PAUSE_MS = 700;
-const SPREAD_MS = 900;
+const HUSH_MS = 10_000;
+const PAUSE_MS = 1_000;
+const SPREAD_MS = 1_400;
 
 /** People and contacts who write to one another all the time. */
 export class Traffic {
