@@ -10,7 +10,7 @@ const SQLITE_AWAY = /^SQLITE_(IOERR|CANTOPEN|READONLY|BUSY|LOCKED|NOMEM|PROTOCOL
 const SOCKET_AWAY = /^(E(CONN|HOST|NET)[A-Z]+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_[A-Z]+)$/;
 /** What pg and knex say in words only. */
 const WORDS_AWAY =
-  /^(Connection terminated|Client has encountered a connection error|Unable to acquire a connection|timeout expired)|Timeout acquiring a connection/;
+  /^(Connection terminated|Client (was closed|has encountered a connection error) and is not queryable|Unable to acquire a connection|timeout expired)|Timeout acquiring a connection/;
 const MOST_CAUSES = 8;
 
 /**
