@@ -8,9 +8,9 @@ const POSTGRES_AWAY = /^(08|53|57P)[0-9A-Z]+$/;
 /** https://www.sqlite.org/rescode.html: what a file system does to SQLite. Extended codes begin with these. */
 const SQLITE_AWAY = /^SQLITE_(IOERR|CANTOPEN|READONLY|BUSY|LOCKED|NOMEM|PROTOCOL)(_|$)/;
 const SOCKET_AWAY = /^(E(CONN|HOST|NET)[A-Z]+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_[A-Z]+)$/;
-/** What pg and knex say in words only. */
+/** What pg and knex say in words only; knex puts the statement before them, with its values left out. */
 const WORDS_AWAY =
-  /^(Connection terminated|Client (was closed|has encountered a connection error) and is not queryable|Unable to acquire a connection|timeout expired)|Timeout acquiring a connection/;
+  /\b(Connection terminated|Client (was closed|has encountered a connection error) and is not queryable|Unable to acquire a connection|timeout expired|Timeout acquiring a connection)/;
 const MOST_CAUSES = 8;
 
 /**

@@ -16,7 +16,7 @@ describe('a failed transaction', () => {
 
   for (const words of [
     'Connection terminated unexpectedly',
-    'Client was closed and is not queryable',
+    'BEGIN; - Client has encountered a connection error and is not queryable',
     'Knex: Timeout acquiring a connection. The pool is probably full.',
   ]) {
     it(`that says "${words}" is the server's`, () => {
