@@ -287,6 +287,7 @@ async function networkPart(
       ...(network.ca_file === undefined ? {} : { ca: await readFile(network.ca_file, 'utf8') }),
       spkiPins: network.spki_pins,
       connectTimeoutMs: network.connect_timeout_s * 1_000,
+      pingIntervalMs: network.ping_interval_s * 1_000,
     },
     proof: async (claims) => await issuer.mintProof(claims),
     ...ambient,

@@ -9,3 +9,15 @@ export function backoffMs(attempt: number, random: Random, firstMs = 1_000, most
   const bound = Math.min(mostMs, firstMs * 2 ** Math.min(attempt - 1, 30));
   return Math.round(bound / 2 + (bound / 2) * random.fraction());
 }
+
+/** No stored row waits for longer than this without being looked at. */
+export const LONGEST_WAIT_MS = 15 * 60_000;
+
+/**
+ * When a stored row may be tried again. One that would wait for longer than any does was written before the machine's clock
+ * was set back: it is due now, instead of after as long as the clock was wrong.
+ * @returns epoch milliseconds by the clock of now.
+ */
+export function dueAtMs(notBeforeMs: number, nowMs: number): number {
+  return notBeforeMs > nowMs + LONGEST_WAIT_MS ? nowMs : notBeforeMs;
+}

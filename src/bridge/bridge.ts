@@ -8,6 +8,7 @@ import { BridgeError, codeOf } from '../model/errors.ts';
 import type { AccountId, NetworkId, RoomId } from '../model/ids.ts';
 import type { LinkStatus } from '../network/network.ts';
 import type { Account, RoomLane } from '../storage/storage.ts';
+import { backoffMs } from './backoff.ts';
 import { BotChat } from './bot-chat.ts';
 import { BotNotices } from './bot-notices.ts';
 import { Consent } from './consent.ts';
@@ -47,6 +48,9 @@ export type { BridgeMetrics, BridgeParts, BridgeSettings, NetworkPart, Permissio
 const LANES_AT_ONCE = 64;
 /** Management chats and invitations, likewise: anybody can cause these. */
 const CHATS_AT_ONCE = 8;
+/** After lanes could not be looked up. */
+const WAKE_AGAIN_MS = 1_000;
+const WAKE_AGAIN_MOST_MS = 30_000;
 const NO_NETWORK = '';
 
 export interface Bridge {
@@ -84,6 +88,7 @@ class Core implements Bridge {
   readonly #refusals: LoginRefusals;
   readonly #rooms: LaneGroups;
   readonly #contacts: LaneGroups;
+  readonly #stopping = new AbortController();
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
@@ -202,6 +207,7 @@ class Core implements Bridge {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await Promise.all([this.#rooms.stop(), this.#enlistments.stop(), this.#prekeys.stop()]);
     // The links store what has arrived; what they wake is taken up at the next start.
     await this.#links.stop();
@@ -276,17 +282,21 @@ class Core implements Bridge {
     for (const account of found.accounts) this.#enlistments.wake(account);
   }
 
+  /** Asks on while the database is away: what is stored and woken by nobody would wait for the hourly look. */
   async #wakeContacts(id: AccountId): Promise<void> {
-    const { storage, log } = this.#parts;
-    try {
-      const found = await storage.database.transaction(async (tx) => {
-        const account = await storage.accounts.findById(tx, id);
-        return account && { account, lanes: await storage.networkInbox.listLanesOf(tx, id) };
-      });
-      for (const lane of found?.lanes ?? []) if (found) this.#wakeContact(found.account, lane);
-    } catch (failure) {
-      // The rows are safe; the next stanza, or the hourly look, wakes their lanes.
-      log.error('lanes not woken', { account: id }, failure);
+    const { log, clock, random } = this.#parts;
+    for (let attempt = 1; !this.#stopping.signal.aborted; attempt += 1) {
+      try {
+        await this.#wakeContactsOf(id);
+        return;
+      } catch (failure) {
+        log.warn('lanes not woken', { account: id, attempt }, failure);
+        await clock
+          .sleep(backoffMs(attempt, random, WAKE_AGAIN_MS, WAKE_AGAIN_MOST_MS), this.#stopping.signal)
+          .catch(() => {
+            /* stopping: the next start finds the rows */
+          });
+      }
     }
   }
 
@@ -297,6 +307,15 @@ class Core implements Bridge {
       // It is worth nothing later.
       this.#parts.log.debug('typing not told', { room: sign.room, code: codeOf(failure) });
     }
+  }
+
+  async #wakeContactsOf(id: AccountId): Promise<void> {
+    const { storage } = this.#parts;
+    const found = await storage.database.transaction(async (tx) => {
+      const account = await storage.accounts.findById(tx, id);
+      return account && { account, lanes: await storage.networkInbox.listLanesOf(tx, id) };
+    });
+    for (const lane of found?.lanes ?? []) if (found) this.#wakeContact(found.account, lane);
   }
 
   async #tellGivenUp(account: Account, reason: BridgeError): Promise<void> {

@@ -120,11 +120,13 @@ export class Enlistments {
       await storage.accounts.saveAsked(tx, account.id);
       return await network.signal.publicDevice(tx, account);
     });
+    // crash point: enlistment-asked
     const enlisted = await network.adapter.enlistment.enlist({
       user: account.user,
       termsVersion: network.termsVersion,
       device,
     });
+    // crash point: enlistment-answered
     await storage.database.transaction(async (tx) => {
       const hash = interopIdHash(await storage.idSecret(tx), account.network, enlisted.interopId);
       await storage.accounts.saveEnlistment(tx, account, toEnlistment(enlisted), hash);
@@ -141,6 +143,7 @@ export class Enlistments {
       });
     });
     this.#notices.wake(account.user);
+    // crash point: enlistment-saved
     this.#log.info('account enlisted', { account: account.id, network: account.network });
   }
 

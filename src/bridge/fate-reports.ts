@@ -98,6 +98,7 @@ export class FateReports {
     }));
     if (found.account !== undefined) {
       try {
+        // crash point: fate-found
         await this.#tellPeople(fate, found.account);
         if (this.#parts.settings.statusEvents) {
           await this.#tellClients(fate, found.account, found.portal, found.secret);

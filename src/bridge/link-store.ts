@@ -30,6 +30,7 @@ export function createLinkStore(deps: {
         return { smId: found.smId, boundJid, handled, sent, isCaughtUp };
       }),
     begin: async (session) => {
+      // crash point: archive-session-bound
       await database.transaction(async (tx) => {
         await streams.begin(tx, account, session);
         await outbox.forgetNumbers(tx, account.id);
@@ -45,6 +46,7 @@ export function createLinkStore(deps: {
     findArchiveId: async () =>
       await database.transaction(async (tx) => (await streams.find(tx, account))?.archiveId),
     markCaughtUp: async () => {
+      // crash point: archive-read
       await database.transaction(async (tx) => await streams.saveCaughtUp(tx, account.id));
     },
     nextOutbound: async (limit) =>

@@ -4,7 +4,7 @@ import type { Log } from '../model/ambient.ts';
 import { BridgeError, codeOf, hasCode } from '../model/errors.ts';
 import { type RoomId, roomId } from '../model/ids.ts';
 import type { Account, Portal, Storage, Tx, WaitingEvent } from '../storage/storage.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, dueAtMs, LONGEST_WAIT_MS } from './backoff.ts';
 import type { BotChat } from './bot-chat.ts';
 import type { FateReports } from './fate-reports.ts';
 import type { StepResult } from './lanes.ts';
@@ -54,8 +54,9 @@ export class MatrixLane {
     if (found === undefined) return 'idle';
     if (found === 'unreadable') return 'more';
     const { row, conversation } = found;
-    const { notBeforeMs } = row;
-    const result = notBeforeMs > clock.nowMs() ? { notBeforeMs } : await this.#take(row, conversation);
+    const nowMs = clock.nowMs();
+    const dueMs = dueAtMs(row.notBeforeMs, nowMs);
+    const result = dueMs > nowMs ? { notBeforeMs: dueMs } : await this.#take(row, conversation);
     if (typeof result !== 'object' || conversation === undefined) return result;
     return await this.#whileItWaits(room, { ...row, notBeforeMs: result.notBeforeMs }, conversation);
   }
@@ -89,7 +90,7 @@ export class MatrixLane {
     };
     // Commands keep their order among themselves.
     const command = behind.find(isCommand);
-    if (command !== undefined && command.notBeforeMs <= clock.nowMs()) {
+    if (command !== undefined && dueAtMs(command.notBeforeMs, clock.nowMs()) <= clock.nowMs()) {
       return await this.#take(command, conversation);
     }
     const nextLateMs = await this.#tellLate(head, behind, conversation);
@@ -275,7 +276,8 @@ export class MatrixLane {
     }
     const { storage, clock, random } = this.#parts;
     const asked = failure instanceof BridgeError ? Number(failure.facts.retryAfterMs ?? 0) : 0;
-    const notBeforeMs = clock.nowMs() + Math.max(asked, backoffMs(row.attempts + 1, random));
+    const waitMs = Math.max(asked, backoffMs(row.attempts + 1, random));
+    const notBeforeMs = clock.nowMs() + Math.min(waitMs, LONGEST_WAIT_MS);
     const isLate = clock.nowMs() - row.receivedAtMs > LATE_MS;
     const isNews = await storage.database.transaction(async (tx) => {
       await storage.matrixInbox.delay(tx, row.seq, notBeforeMs, codeOf(failure));

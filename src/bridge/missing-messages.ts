@@ -45,6 +45,7 @@ export class MissingMessages {
     const isFinal = retries >= MOST_RETRIES;
     const portal = await this.#portals.ensure(account, from.sender);
     const placeholder = await this.#show(portal, key.stanza, known?.placeholder, isFinal);
+    // crash point: missing-shown
     const asked = isFinal ? undefined : await this.#request(account, from.sender, key.stanza, retries + 1);
     await storage.database.transaction(async (tx) => {
       await storage.missingMessages.save(tx, key, {
@@ -54,6 +55,7 @@ export class MissingMessages {
       if (asked !== undefined) await storage.outbox.insert(tx, account, asked);
       await storage.networkInbox.settle(tx, row.seq, codeOf(failure));
     });
+    // crash point: missing-asked
     this.#links.wake(account.id);
     this.#log.warn('message cannot be decrypted', { account: account.id, retries, isFinal }, failure);
     metrics.message({

@@ -2,7 +2,7 @@ import type { Log } from '../model/ambient.ts';
 import { BridgeError, codeOf, hasCode } from '../model/errors.ts';
 import { type AccountId, accountId, contactId } from '../model/ids.ts';
 import type { Account, WaitingStanza } from '../storage/storage.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, dueAtMs, LONGEST_WAIT_MS } from './backoff.ts';
 import type { BotNotices } from './bot-notices.ts';
 import type { Inbound } from './inbound.ts';
 import type { StepResult } from './lanes.ts';
@@ -12,8 +12,6 @@ import { type BridgeParts, networkOf, reasonText } from './parts.ts';
 /** After so many attempts that no retry can help, the message is given up visibly. */
 const MOST_REFUSALS = 3;
 const MOST_UNEXPECTED = 5;
-/** A message that waits for a person is looked at this often besides being woken. */
-const AFTER_USER_MS = 60 * 60_000;
 
 /** One sender's stanzas to one account, one after the other. */
 export class NetworkLane {
@@ -45,7 +43,9 @@ export class NetworkLane {
     if (found === undefined) return 'idle';
     if (found === 'unreadable') return 'more';
     const { account, row } = found;
-    if (row.notBeforeMs > clock.nowMs()) return { notBeforeMs: row.notBeforeMs };
+    const nowMs = clock.nowMs();
+    const dueMs = dueAtMs(row.notBeforeMs, nowMs);
+    if (dueMs > nowMs) return { notBeforeMs: dueMs };
     if (!this.#parts.networks.has(account.network) || account.state === 'leaving') return 'idle';
     try {
       await this.#inbound.advance(account, row);
@@ -127,7 +127,8 @@ export class NetworkLane {
     } catch (noticeFailure) {
       return await this.#delay(row, noticeFailure);
     }
-    const notBeforeMs = this.#parts.clock.nowMs() + AFTER_USER_MS;
+    // Woken when the user has decided; looked at besides, in case that wake-up was missed.
+    const notBeforeMs = this.#parts.clock.nowMs() + LONGEST_WAIT_MS;
     await storage.database.transaction(
       async (tx) => await storage.networkInbox.delay(tx, row.seq, notBeforeMs, failure.code),
     );
@@ -142,7 +143,8 @@ export class NetworkLane {
   async #delay(row: WaitingStanza, failure: unknown): Promise<StepResult> {
     const { storage, clock, random } = this.#parts;
     const asked = failure instanceof BridgeError ? Number(failure.facts.retryAfterMs ?? 0) : 0;
-    const notBeforeMs = clock.nowMs() + Math.max(asked, backoffMs(row.attempts + 1, random));
+    const waitMs = Math.max(asked, backoffMs(row.attempts + 1, random));
+    const notBeforeMs = clock.nowMs() + Math.min(waitMs, LONGEST_WAIT_MS);
     await storage.database.transaction(
       async (tx) => await storage.networkInbox.delay(tx, row.seq, notBeforeMs, codeOf(failure)),
     );

@@ -46,8 +46,10 @@ export class PortalRooms {
     const facts = await boundaryFactsOf(this.#parts, account);
     const room = portal.room ?? (await this.#createRoom(account, portal, ghost, facts));
     const notice = await this.#tellBoundary(portal, room, facts, name);
+    // crash point: portal-told
     // Only now: the notice comes before everything that the user sees, and the room is known before they can write in it.
     await matrix.invite({ room, as: ghost, user: account.user, isDirect: true });
+    // crash point: portal-invited
     await storage.database.transaction(
       async (tx) => await storage.portals.saveNotice(tx, portal.id, notice, boundarySha256(facts)),
     );
@@ -98,6 +100,7 @@ export class PortalRooms {
       topic: portalTopic(facts, texts),
       extraState: [{ type: 'org.drawbridge.e2ee_boundary', stateKey: '', content: boundaryState(facts) }],
     });
+    // crash point: portal-room-made
     await storage.database.transaction(async (tx) => await storage.portals.saveRoom(tx, portal.id, room));
     this.#log.info('portal room made', { portal: portal.id, room });
     return room;

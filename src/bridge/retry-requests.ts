@@ -36,6 +36,7 @@ export class RetryRequests {
       );
       return;
     }
+    // crash point: retry-found
     const { signal, adapter } = networkOf(this.#parts, account);
     const bundle = request.bundle ?? (await this.#fetchBundle(account, request.sender));
     const address = { contact: request.sender, device: bundle.device };
@@ -58,8 +59,10 @@ export class RetryRequests {
         await storage.outbox.insert(tx, account, { stanza, xml });
         await storage.sentMessages.saveRetries(tx, account.id, id, request.count);
       }
+      // crash point: retry-in-transaction
       await storage.networkInbox.settle(tx, row.seq);
     });
+    // crash point: retry-queued
     this.#links.wake(account.id);
   }
 

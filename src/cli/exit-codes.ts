@@ -24,7 +24,8 @@ export const EXIT_WORDS: Readonly<Record<ExitName, string>> = {
   failed: 'A wrong command line, or a failure without a number of its own. The output says which.',
   configUnreadable: 'The configuration does not exist, may not be read, or is not YAML.',
   configInvalid: 'The configuration has faults; all of them are told.',
-  databaseUnavailable: 'The database cannot be opened or reached, or another process holds it.',
+  databaseUnavailable:
+    'The database cannot be opened or reached, its disk is full, or another process holds it.',
   databaseMigration:
     'The schema could not be brought up to date, or a newer version of Drawbridge has changed it.',
   homeserverRefused:
@@ -42,6 +43,7 @@ export const EXIT_WORDS: Readonly<Record<ExitName, string>> = {
 const BY_ERROR: Readonly<Record<string, ExitCode>> = {
   'storage/unreachable': EXIT.databaseUnavailable,
   'storage/inUse': EXIT.databaseUnavailable,
+  'storage/diskFull': EXIT.databaseUnavailable,
   'storage/migrationFailed': EXIT.databaseMigration,
   'storage/wrongMasterKey': EXIT.masterKeyWrong,
   'matrix/badToken': EXIT.homeserverRefused,

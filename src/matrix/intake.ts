@@ -20,6 +20,7 @@ import type {
   TransactionSink,
 } from './matrix.ts';
 import { parseRoomEvent } from './room-event.ts';
+import { TransactionOrder } from './transaction-order.ts';
 
 export interface IntakeDeps {
   readonly settings: Pick<MatrixSettings, 'hsToken' | 'maxBodyBytes'>;
@@ -44,6 +45,7 @@ const refusal = (status: number, errcode: string, error: string): Answer => ({
   body: { errcode, error },
 });
 const DONE: Answer = { status: 200, body: {} };
+const OUT_OF_TURN = refusal(503, 'M_UNKNOWN', 'One before it is missing');
 const UNKNOWN_PATH = refusal(404, 'M_UNRECOGNIZED', 'No such endpoint');
 const UNKNOWN_METHOD = refusal(405, 'M_UNRECOGNIZED', 'No such method here');
 const NOT_OURS = refusal(404, 'M_NOT_FOUND', 'Not of this bridge');
@@ -64,6 +66,7 @@ class Intake {
   readonly #token: Buffer;
   /** Transactions being stored: a repeat that comes meanwhile waits for the same end. */
   readonly #underWay = new Map<string, Promise<void>>();
+  readonly #order = new TransactionOrder();
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -151,6 +154,10 @@ class Intake {
     if (!isJsonObject(json) || !Array.isArray(json.events ?? [])) {
       this.#refused('no events');
       return refusal(400, 'M_BAD_JSON', 'Not a transaction');
+    }
+    if (!this.#order.takes(txnId)) {
+      this.#deps.log.warn('transaction refused once: the homeserver has kept back one before it', { txnId });
+      return OUT_OF_TURN;
     }
     await this.#store(txnId, json);
     return DONE;

@@ -8,8 +8,10 @@ export type BridgeSurroundings = Readonly<{
   dir: string;
   homeserver: Readonly<{ address: string; domain: string }>;
   ports: BridgePorts;
-  /** `sqlite`: a file in `dir`. Otherwise a `postgres://` URL. */
-  database: 'sqlite' | Readonly<{ postgres: string }>;
+  /** Where the homeserver is told to push to. */
+  appserviceAddress: string;
+  /** `sqlite`: a file in `dir`. Otherwise another file, or a `postgres://` URL. */
+  database: 'sqlite' | Readonly<{ sqlite: string }> | Readonly<{ postgres: string }>;
   network: Readonly<{
     displayName: string;
     apiUrl: string;
@@ -17,6 +19,8 @@ export type BridgeSurroundings = Readonly<{
     domain: string;
     jwksUrl: string;
     caFile: string;
+    /** Added to what is configured of it. */
+    extra: Readonly<Record<string, unknown>>;
   }>;
   /** Added to the configuration, section by section. */
   extra?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -43,7 +47,7 @@ export async function writeBridgeConfig(around: BridgeSurroundings, secrets: Bri
 }
 
 function configTree(around: BridgeSurroundings, secrets: BridgeSecrets): Record<string, unknown> {
-  const { homeserver, ports, network, database } = around;
+  const { homeserver, ports, network } = around;
   const local = (port: number, resources: readonly string[]) => ({
     bind_address: '127.0.0.1',
     port,
@@ -52,7 +56,7 @@ function configTree(around: BridgeSurroundings, secrets: BridgeSecrets): Record<
   const tree: Record<string, unknown> = {
     homeserver,
     appservice: {
-      address: `http://127.0.0.1:${ports.appservice}`,
+      address: around.appserviceAddress,
       as_token: secrets.asToken,
       hs_token: secrets.hsToken,
     },
@@ -62,10 +66,7 @@ function configTree(around: BridgeSurroundings, secrets: BridgeSecrets): Record<
       local(ports.health, ['health', 'metrics']),
     ],
     public: { url: `http://127.0.0.1:${ports.public}`, jwks_max_age_s: 60 },
-    database:
-      database === 'sqlite'
-        ? { type: 'sqlite', uri: join(around.dir, 'bridge.db') }
-        : { type: 'postgres', uri: database.postgres },
+    database: databaseTree(around),
     encryption: { master_key: secrets.masterKey },
     operator: {
       name: 'Sam Sandbox',
@@ -82,6 +83,7 @@ function configTree(around: BridgeSurroundings, secrets: BridgeSecrets): Record<
         domain: network.domain,
         gatekeeper_jwks_url: network.jwksUrl,
         ca_file: network.caFile,
+        ...network.extra,
       },
     },
     logging: { level: 'debug' },
@@ -90,4 +92,11 @@ function configTree(around: BridgeSurroundings, secrets: BridgeSecrets): Record<
     tree[section] = { ...(tree[section] as object), ...values };
   }
   return tree;
+}
+
+function databaseTree({ database, dir }: BridgeSurroundings): Record<string, unknown> {
+  if (database === 'sqlite') return { type: 'sqlite', uri: join(dir, 'bridge.db') };
+  return 'sqlite' in database
+    ? { type: 'sqlite', uri: database.sqlite }
+    : { type: 'postgres', uri: database.postgres };
 }

@@ -1,6 +1,6 @@
 /** The daemon itself, as an operator runs it: `drawbridge register`, then `drawbridge start`, in a process of its own. */
 import { join } from 'node:path';
-import type { Environment, RunningProcess, Toolbox } from './toolbox/toolbox.ts';
+import type { Environment, ProcessEnd, RunningProcess, Toolbox } from './toolbox/toolbox.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const HEALTH_TIMEOUT_MS = 2_000;
@@ -12,12 +12,13 @@ export interface BridgeProcess {
   /** `http://127.0.0.1:<port>`: `/ready`, `/live`, `/metrics`. */
   readonly healthUrl: string;
   readonly pid: number | undefined;
-  /** Resolves when it has ended, for whatever reason; at once when it does not run. */
-  readonly exited: Promise<unknown>;
+  /** Resolves when it has ended, for whatever reason; at once when it was never started. */
+  readonly exited: Promise<ProcessEnd | undefined>;
   /**
    * Starts it and waits until it is ready.
-   * @param waitFor `live`: until it answers or has ended, also while others are missing.
+   * @param waitFor `live`: until it answers, also while others are missing.
    * @param env added to its environment.
+   * @throws BridgeError `toolbox/endedEarly`, `toolbox/notReady`.
    */
   start(waitFor?: 'ready' | 'live', env?: Environment): Promise<void>;
   /** In order, as SIGTERM asks. A second call is harmless. */
@@ -59,7 +60,7 @@ export function createBridgeProcess(options: BridgeProcessOptions): BridgeProces
       return running?.pid;
     },
     get exited() {
-      return running?.exited ?? Promise.resolve();
+      return running?.exited ?? Promise.resolve(undefined);
     },
     start: async (waitFor = 'ready', env = {}) => {
       running = await toolbox.startProcess({

@@ -7,6 +7,7 @@ import {
   KnownMembership,
   type MatrixClient,
   type MatrixEvent,
+  Method,
   MsgType,
   type Room,
   RoomEvent,
@@ -93,6 +94,13 @@ export class MatrixPerson {
   async say(room: string, body: string): Promise<string> {
     const sent = await this.client.sendMessage(room, { msgtype: MsgType.Text, body });
     return sent.event_id;
+  }
+
+  /** As `say`, under a transaction id: what was sent before under the same one is not sent again. */
+  async sayOnce(room: string, body: string, txnId: string): Promise<void> {
+    // Past the library, which keeps sent messages in mind and refuses to send one twice.
+    const path = `/rooms/${encodeURIComponent(room)}/send/${EventType.RoomMessage}/${encodeURIComponent(txnId)}`;
+    await this.client.http.authedRequest(Method.Put, path, undefined, { msgtype: MsgType.Text, body });
   }
 
   async react(room: string, eventId: string, key: string): Promise<void> {

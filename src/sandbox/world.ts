@@ -28,11 +28,18 @@ export type WorldOptions = Readonly<{
   dir: string;
   database?: BridgeSurroundings['database'];
   extra?: BridgeSurroundings['extra'];
+  /** Added to what is configured of the network. */
+  networkExtra?: Readonly<Record<string, unknown>>;
   /** What the gatekeeper takes and how much of it. Default: all kinds, of any sensible size. */
   terms?: Partial<NetworkTerms>;
   /** For the Node that runs the bridge. */
   nodeArguments?: readonly string[];
+  /** For tests that stand between the parts: gets the port that a part listens on, gives the one the other is told. */
+  detour?: (way: Detour, port: number) => Promise<number>;
 }>;
+
+/** Who connects to whom. */
+export type Detour = 'bridge-to-homeserver' | 'homeserver-to-bridge' | 'bridge-to-network';
 
 export interface World {
   readonly synapse: Synapse;
@@ -62,6 +69,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const kept = await keptOrNew(join(dir, 'world.json'), toolbox);
   const { ports, secrets } = kept;
   const publicUrl = `http://127.0.0.1:${ports.public}`;
+  const detour = options.detour ?? (async (_way: Detour, port: number) => port);
   const running: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const end of running.splice(0).reverse()) await end();
@@ -74,13 +82,18 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       domain: NETWORK_DOMAIN,
       audience: AUDIENCE,
       issuers: [{ issuer: publicUrl }],
+      enlisteePort: async (port) => await detour('bridge-to-network', port),
     });
     running.push(async () => await gatekeeper.stop());
     const configFile = await writeBridgeConfig(
       {
         dir: bridgeDir,
-        homeserver: { address: `http://127.0.0.1:${ports.homeserver}`, domain: HOMESERVER_NAME },
+        homeserver: {
+          address: `http://127.0.0.1:${await detour('bridge-to-homeserver', ports.homeserver)}`,
+          domain: HOMESERVER_NAME,
+        },
         ports,
+        appserviceAddress: `http://127.0.0.1:${await detour('homeserver-to-bridge', ports.appservice)}`,
         database: options.database ?? 'sqlite',
         network: {
           displayName: NETWORK_NAME,
@@ -89,6 +102,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
           domain: NETWORK_DOMAIN,
           jwksUrl: gatekeeper.jwksUrl,
           caFile: gatekeeper.prosody.caFile,
+          extra: options.networkExtra ?? {},
         },
         ...(options.extra === undefined ? {} : { extra: options.extra }),
       },

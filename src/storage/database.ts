@@ -4,10 +4,11 @@
  */
 import { open, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import knexModule, { type Knex } from 'knex';
 import pg from 'pg';
 import { storageErrors } from './errors.ts';
+import { toOutage } from './outage.ts';
+import { ProcessLock } from './process-lock.ts';
 
 declare const txBrand: unique symbol;
 /** An open transaction. Repositories take it first; it must not be kept past its callback. */
@@ -20,33 +21,32 @@ export type DatabaseSettings = Readonly<
 const MIGRATIONS_FOLDER = path.join(import.meta.dirname, '../../migrations');
 /** Guards the migrations of concurrently starting processes on PostgreSQL ("drawbrdg" as a number). */
 const MIGRATION_LOCK = 7_237_954_630n;
-/** Held by the one process that works a database on PostgreSQL. */
-const PROCESS_LOCK = 7_237_954_631n;
-const LOCK_ATTEMPTS = 20;
-const LOCK_PAUSE_MS = 250;
 
 export class Database {
   readonly #knex: Knex;
-  #lockConnection: unknown;
-  readonly type: DatabaseSettings['type'];
+  readonly #settings: DatabaseSettings;
+  #lock: ProcessLock | undefined;
 
-  private constructor(knex: Knex, type: DatabaseSettings['type']) {
-    this.#knex = knex;
-    this.type = type;
+  private constructor(settings: DatabaseSettings) {
+    this.#knex = knexModule(knexConfig(settings));
+    this.#settings = settings;
   }
 
-  /** @throws BridgeError `storage/unreachable`, `storage/inUse`. */
+  get type(): DatabaseSettings['type'] {
+    return this.#settings.type;
+  }
+
+  /** @throws BridgeError `storage/unreachable`, `storage/inUse`, `storage/diskFull`. */
   static async open(settings: DatabaseSettings): Promise<Database> {
-    const database = new Database(knexModule(knexConfig(settings)), settings.type);
+    const database = new Database(settings);
     try {
       if (settings.type === 'sqlite' && settings.file !== ':memory:') await createPrivately(settings.file);
       await database.#knex.raw('select 1');
     } catch (cause) {
       await database.#knex.destroy();
       const busy = cause instanceof Error && /SQLITE_BUSY|database is locked/.test(messageWithCode(cause));
-      throw busy
-        ? storageErrors.inUse({ type: settings.type }, cause)
-        : storageErrors.unreachable({ type: settings.type }, cause);
+      if (busy) throw storageErrors.inUse({ type: settings.type }, cause);
+      throw toOutage(cause, settings.type) ?? storageErrors.unreachable({ type: settings.type }, cause);
     }
     return database;
   }
@@ -54,15 +54,38 @@ export class Database {
   /**
    * Runs `work` in one transaction: all of it is durable when the promise resolves, none of it when it rejects. On
    * SQLite transactions run one after the other; a transaction inside a transaction would wait for itself.
+   * @throws whatever `work` throws; BridgeError `storage/unreachable` (then it may be durable all the same, if the server
+   *   went away in the last moment), `storage/diskFull`, and `storage/inUse` when another process has taken the database
+   *   while the server had lost us.
    */
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return await this.#knex.transaction(async (tx) => await work(tx));
+    return await this.#guard(async () => {
+      await this.#lock?.keep();
+      return await this.#run(work);
+    });
+  }
+
+  /** SQLite ends a transaction itself when the disk is full; knex then tells of the rollback that failed, not of why. */
+  async #run<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    let reason: { readonly failure: unknown } | undefined;
+    try {
+      return await this.#knex.transaction(async (tx) => {
+        try {
+          return await work(tx);
+        } catch (failure) {
+          reason = { failure };
+          throw failure;
+        }
+      });
+    } catch (failure) {
+      throw reason === undefined ? failure : reason.failure;
+    }
   }
 
   /**
    * Brings the schema up to date. Safe to call from several processes at once.
    * @returns the names of the migrations that ran now; empty when the schema was current.
-   * @throws BridgeError `storage/migrationFailed`
+   * @throws BridgeError `storage/migrationFailed`, `storage/unreachable`, `storage/diskFull`.
    */
   async migrate(): Promise<readonly string[]> {
     try {
@@ -73,40 +96,33 @@ export class Database {
         return names;
       });
     } catch (cause) {
-      throw storageErrors.migrationFailed({ type: this.type }, cause);
+      throw toOutage(cause, this.type) ?? storageErrors.migrationFailed({ type: this.type }, cause);
     }
   }
 
   /**
-   * Keeps a second process away from this database until `close` (SQLite's file is locked anyway). Held by a connection of
-   * its own: if the server cuts it, the lock is gone until the next start.
-   * @throws BridgeError `storage/inUse`
+   * Keeps a second process away from this database until `close` (SQLite's file is locked anyway). If the server cuts the
+   * connection that holds the lock, the next transaction takes it again first.
+   * @throws BridgeError `storage/inUse`, `storage/unreachable`.
    */
   async lockForProcess(): Promise<void> {
-    if (this.type === 'sqlite') return;
-    const connection: unknown = await this.#knex.client.acquireConnection();
-    this.#lockConnection = connection;
-    for (let attempt = 1; ; attempt += 1) {
-      const answer = (await this.#knex.client.query(connection, {
-        sql: `select pg_try_advisory_lock(${PROCESS_LOCK}) as locked`,
-      })) as { response: { rows: { locked: boolean }[] } };
-      if (answer.response.rows[0]?.locked === true) return;
-      // A process that was killed a moment ago holds it until the server has noticed.
-      if (attempt === LOCK_ATTEMPTS) throw storageErrors.inUse({ type: this.type });
-      await setTimeout(LOCK_PAUSE_MS);
-    }
+    if (this.#settings.type === 'sqlite') return;
+    this.#lock = new ProcessLock(this.#settings.url);
+    await this.#guard(async () => await this.#lock?.takeAtStart());
   }
 
   async close(): Promise<void> {
-    if (this.#lockConnection !== undefined) {
-      await this.#knex.client
-        .query(this.#lockConnection, { sql: 'select pg_advisory_unlock_all()' })
-        .catch(() => {
-          /* the server is gone, and the lock with it */
-        });
-      await this.#knex.client.releaseConnection(this.#lockConnection);
-    }
+    await this.#lock?.release();
     await this.#knex.destroy();
+  }
+
+  /** Tells a database that is away, which a retry may find well again, from everything else. */
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (failure) {
+      throw toOutage(failure, this.type) ?? failure;
+    }
   }
 
   async #underMigrationLock<T>(work: () => Promise<T>): Promise<T> {
@@ -150,7 +166,8 @@ function knexConfig(settings: DatabaseSettings): Knex.Config {
       connectionString: settings.url,
       types: { getTypeParser: parserFor },
     } as Knex.PgConnectionConfig,
-    pool: { min: 0, max: settings.maxConnections },
+    // One besides: the process lock's.
+    pool: { min: 0, max: settings.maxConnections - 1 },
     acquireConnectionTimeout: 20_000,
   };
 }

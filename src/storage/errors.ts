@@ -1,9 +1,11 @@
 import { defineErrors } from '../model/errors.ts';
 
 export const storageErrors = defineErrors('storage', {
-  /** The database cannot be opened or reached. */
+  /** The database cannot be opened or reached, or went away in the middle of a transaction. */
   unreachable: { retry: 'later', arrived: 'no', notice: 'internal' },
-  /** Another process holds this SQLite file. */
+  /** The disk under the database is full. Nothing was written; all goes on when there is room again. */
+  diskFull: { retry: 'later', arrived: 'no', notice: 'internal' },
+  /** Another process works this database. */
   inUse: { retry: 'later', arrived: 'no', notice: 'internal' },
   /** A migration failed, or the schema is newer than this program. */
   migrationFailed: { retry: 'never', arrived: 'no', notice: 'internal' },

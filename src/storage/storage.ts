@@ -88,7 +88,7 @@ export type StorageDeps = Readonly<{
 }>;
 
 /**
- * @throws BridgeError `storage/unreachable`, `storage/inUse`, `storage/migrationFailed`, `storage/wrongMasterKey`.
+ * @throws BridgeError `storage/unreachable`, `storage/diskFull`, `storage/inUse`, `storage/migrationFailed`, `storage/wrongMasterKey`.
  */
 export async function openStorage(deps: StorageDeps): Promise<Storage> {
   const database = await Database.open(deps.database);

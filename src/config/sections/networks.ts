@@ -136,6 +136,12 @@ const network = z.strictObject({
       'How long an attempt to connect may take, login included, before it is dropped and tried anew.',
     unit: 'seconds',
   }),
+  ping_interval_s: setting(z.int().min(5).max(600).default(60), {
+    description:
+      'How long a connection may be silent before the server is asked whether it is still there; without an answer within half of ' +
+      'that time it is replaced. Shorter finds a dead line sooner, and sends more where many connections are quiet.',
+    unit: 'seconds',
+  }),
   keep_sent_hours: setting(z.int().min(1).max(168).default(24), {
     description:
       'How long a sent message is kept, sealed, for a contact whose app could not decrypt it and asks again. After that the contact’s ' +

@@ -45,6 +45,8 @@ export interface InteropSettings {
   readonly spkiPins?: readonly string[];
   /** For one attempt to log in. Default: the stream's own. */
   readonly connectTimeoutMs?: number;
+  /** Silence before the stream's server is pinged; it has half of it to answer. Default: the stream's own. */
+  readonly pingIntervalMs?: number;
   /** For one request to the API. Default 20 s. */
   readonly requestTimeoutMs?: number;
 }
@@ -100,7 +102,7 @@ function openLink(
   { store, onStatus, onStored }: LinkDeps,
 ): Link {
   const { settings, proof, clock, random } = deps;
-  const { connectTimeoutMs } = settings;
+  const { connectTimeoutMs, pingIntervalMs } = settings;
   const stream = createXmppStream({
     settings: {
       jid: account.jid,
@@ -109,7 +111,10 @@ function openLink(
       resource: RESOURCE,
       ...(settings.ca === undefined ? {} : { extraCa: settings.ca }),
       ...(settings.spkiPins === undefined ? {} : { spkiPins: settings.spkiPins }),
-      ...(connectTimeoutMs === undefined ? {} : { timeouts: { negotiationMs: connectTimeoutMs } }),
+      timeouts: {
+        ...(connectTimeoutMs === undefined ? {} : { negotiationMs: connectTimeoutMs }),
+        ...(pingIntervalMs === undefined ? {} : { pingIntervalMs, pingMs: pingIntervalMs / 2 }),
+      },
     },
     store,
     token: () =>

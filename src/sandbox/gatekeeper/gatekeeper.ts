@@ -46,6 +46,8 @@ export interface GatekeeperOptions {
     readonly prosody?: Partial<ProsodyPorts>;
   };
   readonly terms?: Partial<NetworkTerms>;
+  /** The port that enlistees are told instead of Prosody's own, which it gets: for tests that stand in between. */
+  readonly enlisteePort?: (port: number) => Promise<number>;
   /** Bundles that one account may fetch in a minute. Default 600. */
   readonly fetchesPerMinute?: number;
 }
@@ -171,12 +173,13 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
     }),
     internalPort,
   );
-  const stream = () => ({ host: prosody.c2sHost, port: prosody.c2sDirectTlsPort });
+  const stream = { host: prosody.c2sHost, port: prosody.c2sDirectTlsPort };
+  const enlistees = { ...stream, port: (await options.enlisteePort?.(stream.port)) ?? stream.port };
   const terms = { ...allKinds, ...options.terms };
   const api = await listen(
     enlistmentApi({
       domain,
-      stream,
+      stream: () => enlistees,
       terms,
       registry,
       store,
@@ -217,11 +220,11 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
     prosody,
     faults,
     enrolPhone,
-    phoneAccess: { door_url: internal.url, ...stream(), ca_file: prosody.caFile },
+    phoneAccess: { door_url: internal.url, ...stream, ca_file: prosody.caFile },
     addPhone: async (wish) => {
       const { name, jid, secret, keys_file } = await enrolPhone(wish);
       const { caFile } = prosody;
-      const access = { name, jid, secret, keysFile: keys_file, doorUrl: internal.url, caFile, ...stream() };
+      const access = { name, jid, secret, keysFile: keys_file, doorUrl: internal.url, caFile, ...stream };
       const phone = new Phone({ ...access, clock, random, log });
       phones.push(phone);
       await phone.start();

@@ -81,6 +81,11 @@ export class Cipher {
     });
   }
 
+  /** As if there had never been one: nothing of it can be read any more. */
+  forgetSession(jid: string): Promise<void> {
+    return this.#alone(async () => this.#keys.forgetSession(ProtocolAddress.new(jid, ownDevice)));
+  }
+
   /** Never throws for what the other side can cause. */
   decrypt(jid: string, { type, device, bytes }: Ciphertext): Promise<Decrypted> {
     return this.#alone(async (): Promise<Decrypted> => {

@@ -107,6 +107,10 @@ export class PhoneKeys {
     await this.sessions.saveSession(address, record);
   }
 
+  forgetSession(address: ProtocolAddress): void {
+    delete this.#state.sessions[nameOf(address)];
+  }
+
   /** The JSON `Device` of the profile (section 2), without one-time keys. */
   device(): Record<string, unknown> {
     const signed = SignedPreKeyRecord.deserialize(toBytes(this.#state.signed[this.#state.signedId] ?? ''));

@@ -4,7 +4,7 @@
  */
 import type { Clock, Log, Random } from '../../model/ambient.ts';
 import { codeOf } from '../../model/errors.ts';
-import { Cipher, type Decrypted, type EncType } from './cipher.ts';
+import { Cipher, type Ciphertext, type Decrypted, type EncType } from './cipher.ts';
 import { type BoundaryNotice, type Content, type ContentBody, ContentCodec } from './content.ts';
 import {
   bareOf,
@@ -202,8 +202,12 @@ export class Phone {
    * @throws BridgeError `sandbox-phone/noBundle`, `sandbox-phone/offline` (a first message needs the keys service).
    */
   async send(to: string, body: { readonly text: string } | ContentBody): Promise<string> {
-    const id = this.#options.random.bytes(16);
     const fields = typeof body.text === 'string' ? { text: { body: body.text } } : (body as ContentBody);
+    return await this.#send(to, fields, (sound) => sound);
+  }
+
+  async #send(to: string, fields: ContentBody, alter: (sound: Ciphertext) => Ciphertext): Promise<string> {
+    const id = this.#options.random.bytes(16);
     const plain = this.#codec.encode({ ...fields, id, sentAtMs: this.#options.clock.nowMs() });
     const stanzaId = id.toString('hex');
     this.#sent.set(stanzaId, { to, plain });
@@ -211,8 +215,18 @@ export class Phone {
       if (this.#sent.size <= keptSent) break;
       this.#sent.delete(oldest);
     }
-    await this.#link.send(envelopeStanza(to, stanzaId, await this.#cipher.encrypt(to, plain)));
+    await this.#link.send(envelopeStanza(to, stanzaId, alter(await this.#cipher.encrypt(to, plain))));
     return stanzaId;
+  }
+
+  /** Sends a message that nobody can decrypt; when asked for it again, it sends the sound one. @throws as `send`. */
+  async sendSpoilt(to: string, text: string): Promise<string> {
+    return await this.#send(to, { text: { body: text } }, spoilt);
+  }
+
+  /** Forgets the session with a contact, as after a restored backup: what they send next cannot be decrypted. */
+  async forgetSession(contact: string): Promise<void> {
+    await this.#cipher.forgetSession(contact);
   }
 
   async sendTyping(to: string, state: 'composing' | 'paused'): Promise<void> {
@@ -355,6 +369,13 @@ export class Phone {
     }
     return false;
   }
+}
+
+/** Its last byte belongs to the MAC. */
+function spoilt(sound: Ciphertext): Ciphertext {
+  const bytes = Uint8Array.from(sound.bytes);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  return { ...sound, bytes };
 }
 
 function hex(bytes: Uint8Array): string {

@@ -72,6 +72,15 @@ describe('an event of a room that failed', () => {
     assert.equal(await waits(), 1);
   });
 
+  it('does not wait the longer for a clock that is set back', async () => {
+    failing(() => networkErrors.unreachable(), 1);
+    await world.push(world.event(room, 'hello'));
+    assert.equal(typeof (await step()), 'object');
+    world.clock.advance(-60 * 60_000);
+    assert.equal(await step(), 'more');
+    assert.equal(await waits(), undefined);
+  });
+
   it('waits at least as long as the other side asks for', async () => {
     failing(() => networkErrors.rateLimited({ retryAfterMs: 90_000 }));
     await world.push(world.event(room, 'hello'));

@@ -118,6 +118,20 @@ describe('who may push', () => {
 });
 
 describe('a transaction', () => {
+  it('that skips a number is not stored until the one before it has come', async (t) => {
+    const { ask, stored } = await world(t);
+    const push = async (txnId: string) => {
+      const events = [{ ...EVENT, event_id: `$${txnId}` }];
+      return (await ask('PUT', `/_matrix/app/v1/transactions/${txnId}`, { events })).status;
+    };
+    const statuses = [await push('1'), await push('3'), await push('2'), await push('3')];
+    assert.deepEqual(statuses, [200, 503, 200, 200]);
+    assert.deepEqual(
+      stored.map(({ txnId }) => txnId),
+      ['1', '2', '3'],
+    );
+  });
+
   it('is stored whole and in order before it is answered', async (t) => {
     const { ask, stored } = await world(t);
     const second = { ...EVENT, event_id: '$b', state_key: '' };

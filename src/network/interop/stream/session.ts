@@ -155,8 +155,11 @@ export class Session {
     );
     // First of all: a server answers in order, and what comes in waits for the answer.
     this.#learnFeatures().catch((failure) => this.#onFailure(failure));
-    const next = how.resumed ? this.#lane.resend() : this.#lane.send('<presence/>');
-    next.catch((failure) => this.#onFailure(failure));
+    // After a resumption, too: a connection that was lost between login and presence left a session to which the server
+    // delivers nothing (RFC 6121 §4.2), and whether it was so is known to nobody after a crash. A repeat is harmless.
+    const appear = async () => await this.#lane.send('<presence/>');
+    const next = how.resumed ? this.#lane.resend().then(appear) : appear();
+    next.catch((failure: unknown) => this.#onFailure(failure));
     this.#watch().catch((failure) => this.#onFailure(failure));
     if (!this.#deps.isCaughtUp)
       this.#catchUp.run(this.#over.signal).catch((failure) => this.#onFailure(failure));

@@ -353,7 +353,8 @@ describe('stop', () => {
     await until(() => world.store.inbox.length === 2 && world.store.acked.length === 1, 'resumed');
     assert.deepEqual(again.status, { kind: 'online', boundJid: 'me@gk.test/drawbridge', resumed: true });
     assert.equal(world.server.last?.received.find((element) => element.name === 'resume')?.attrs.h, '2');
-    assert.equal(received(world, 'presence').length, 0);
+    // The first connection may have been lost before its presence was.
+    assert.equal(received(world, 'presence').length, 1);
     assert.deepEqual(world.server.faults, []);
   });
 

@@ -1,0 +1,80 @@
+import type { Phone } from '../../src/sandbox/phone/phone.ts';
+import type { World } from '../../src/sandbox/world.ts';
+import { type Chat, join, type Member, openChat, roomsOf, watchArrivals } from './chats.ts';
+import type { Tally } from './tally.ts';
+import type { Traffic } from './traffic.ts';
+
+/** Each costs the homeserver a sync of its own. */
+const MOST_PEOPLE = 12;
+const MESSAGES_EACH_WAY = 10;
+
+/** People who opt in and open chats while the bridge is being killed: each chat must end in one room. */
+export class Newcomers {
+  readonly #deps: { world: World; phones: readonly Phone[]; tally: Tally; traffic: Traffic };
+  readonly #chats: Chat[] = [];
+  readonly #failures: string[] = [];
+  #people = 0;
+  #member: Member | undefined;
+  #nextPhone = 0;
+  #underWay: Promise<void> = Promise.resolve();
+
+  constructor(deps: { world: World; phones: readonly Phone[]; tally: Tally; traffic: Traffic }) {
+    this.#deps = deps;
+  }
+
+  get chats(): readonly Chat[] {
+    return this.#chats;
+  }
+
+  /** Somebody new opts in and opens a chat, when those before are done. Does nothing when there are enough of them. */
+  addPerson(): void {
+    this.#then(async () => {
+      if (this.#people === MOST_PEOPLE) return;
+      this.#people += 1;
+      this.#member = await join(this.#deps.world, `newcomer${this.#people}`);
+      this.#nextPhone = 0;
+      await this.#openChat(this.#member);
+    });
+  }
+
+  /** The newest of them opens one more chat; somebody new, where they know everybody. */
+  addChat(): void {
+    if (this.#member === undefined || this.#nextPhone >= this.#deps.phones.length) this.addPerson();
+    else {
+      const member = this.#member;
+      this.#then(async () => await this.#openChat(member));
+    }
+  }
+
+  /** Resolves when all have their chats. */
+  async settled(): Promise<void> {
+    await this.#underWay;
+  }
+
+  /** A line for each chat that did not end in one room, and for each that was not opened. */
+  complaints(): string[] {
+    const doubled = this.#chats.flatMap((chat) => {
+      const rooms = roomsOf(chat).length;
+      return rooms === 1 ? [] : [`${chat.name}: ${rooms} rooms for one conversation`];
+    });
+    return [...this.#failures, ...doubled];
+  }
+
+  async #openChat(member: Member): Promise<void> {
+    const { phones, tally, traffic } = this.#deps;
+    const number = this.#nextPhone;
+    const phone = phones[number];
+    if (phone === undefined) return;
+    this.#nextPhone += 1;
+    const chat = await openChat(member, phone, number);
+    this.#chats.push(chat);
+    watchArrivals([chat], tally);
+    traffic.add(chat, MESSAGES_EACH_WAY);
+  }
+
+  #then(work: () => Promise<void>): void {
+    this.#underWay = this.#underWay.then(work).catch((failure: unknown) => {
+      this.#failures.push(`newcomer: ${failure instanceof Error ? failure.message : String(failure)}`);
+    });
+  }
+}
