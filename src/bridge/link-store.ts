@@ -80,6 +80,7 @@ function toArrived(stanza: InboundStanza): ArrivedStanza {
   return {
     lane: bareJid(stanza.from),
     id: stanza.id,
+    digest: stanza.digest,
     archiveId: stanza.archiveId,
     isError: /^<message\b[^>]*\stype=(["'])error\1/.test(stanza.xml),
     stanza: { from: stanza.from, xml: stanza.xml, delayedAtMs: stanza.delayedAtMs },

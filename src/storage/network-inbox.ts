@@ -15,6 +15,8 @@ export type ArrivedStanza = Readonly<{
   /** Bare JID of the sender. */
   lane: string;
   id: string | undefined;
+  /** Of what the sender wrote: an id alone can be used for two messages. */
+  digest: string;
   /** Of the server's archive (XEP-0313): tells a stanza without an id when it comes again. */
   archiveId?: string | undefined;
   /** Type `error`: a bounce carries the id of what it answers and must not pass for it. */
@@ -46,7 +48,7 @@ export class NetworkInbox {
     this.#random = deps.random;
   }
 
-  /** Stores stanzas in order; one that came before (same sender and id, or archive id) adds nothing. */
+  /** Stores stanzas in order; one that came before (same sender, id and digest, or archive id) adds nothing. */
   async insert(tx: Tx, account: AccountKey, stanzas: readonly ArrivedStanza[]): Promise<void> {
     for (const arrived of stanzas) {
       const rowId = this.#random.uuid();
@@ -213,7 +215,7 @@ type InboxRow = {
 /** A stanza without any id cannot be recognised when it comes again: its own row stands for it. */
 function dedupeKey(arrived: ArrivedStanza, rowId: string): string {
   const hash = createHash('sha256').update(`${arrived.lane}\0${arrived.isError ? 'error' : 'message'}\0`);
-  if (arrived.id !== undefined) hash.update(arrived.id);
+  if (arrived.id !== undefined) hash.update(`${arrived.id}\0${arrived.digest}`);
   else if (arrived.archiveId !== undefined) hash.update(`\0archive\0${arrived.archiveId}`);
   else hash.update(`\0${rowId}`);
   return hash.digest('hex');

@@ -128,6 +128,16 @@ describe('from the network to Matrix', () => {
     assert.deepEqual(await notes(), []);
   });
 
+  it('another message under a stanza id that its sender used before is shown all the same (case 2.9)', async () => {
+    stranger();
+    const [first, second] = [await contact.write(jid, 'one'), await contact.write(jid, 'two')];
+    const id = /id="([0-9a-f]{32})"/.exec(first)?.[1] ?? '';
+    const reused = second.replace(/id="[0-9a-f]{32}"/, `id="${id}"`);
+    await link().arrive(contact.jid, first, reused, reused);
+    await work();
+    assert.deepEqual(await shown(), ['one', 'two']);
+  });
+
   it('a message id that was shown before is not shown again, even in a new ciphertext', async () => {
     stranger();
     const id = randomBytes(16).toString('hex');

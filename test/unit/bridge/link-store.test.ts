@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createLinkStore } from '../../../src/bridge/link-store.ts';
 import { stanzaId } from '../../../src/model/ids.ts';
@@ -43,6 +44,7 @@ describe('the store of a link', () => {
   ) => ({
     from,
     id,
+    digest: createHash('sha256').update(xml).digest('hex'),
     archiveId: undefined,
     delayedAtMs: undefined,
     xml,

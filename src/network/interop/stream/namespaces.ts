@@ -9,6 +9,7 @@ export const NS_SM = 'urn:xmpp:sm:3';
 export const NS_PING = 'urn:xmpp:ping';
 export const NS_DISCO_INFO = 'http://jabber.org/protocol/disco#info';
 export const NS_STANZA_IDS = 'urn:xmpp:sid:0';
+export const NS_HINTS = 'urn:xmpp:hints';
 export const NS_DELAY = 'urn:xmpp:delay';
 export const NS_ARCHIVE = 'urn:xmpp:mam:2';
 export const NS_FORWARD = 'urn:xmpp:forward:0';

@@ -40,6 +40,8 @@ export interface InboundStanza {
   /** Full or bare JID as stamped by the server; empty for our own account on the server (RFC 6120 §8.1.2.1). */
   readonly from: string;
   readonly id: string | undefined;
+  /** SHA-256 in hexadecimal of what its sender wrote into it: one who uses an id again does not write the same again. */
+  readonly digest: string;
   /** XEP-0359, by our own account; at most 255 characters. `undefined` where the server doesn't vouch for it. */
   readonly archiveId: string | undefined;
   /** XEP-0203, epoch milliseconds. A hint, unless it came from the archive: a contact can forge it through some servers. */
@@ -86,7 +88,7 @@ export interface StreamStore {
   begin(session: { readonly smId: string | undefined; readonly boundJid: string }): Promise<void>;
   /**
    * Stanzas, the new count and the archive id in ONE transaction. Called with no stanzas when only the others have moved.
-   * A stanza that was stored before, which is told by sender and id and without an id by `archiveId`, adds nothing.
+   * A stanza that was stored before, which is told by sender, id and digest and without an id by `archiveId`, adds nothing.
    * @param archiveId takes the place of the one before; `undefined` leaves it.
    */
   storeInbound(stanzas: readonly InboundStanza[], handled: number, archiveId?: string): Promise<void>;

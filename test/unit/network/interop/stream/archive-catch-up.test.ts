@@ -64,6 +64,7 @@ describe('a session bound anew', () => {
       {
         from: 'bob@gk.test/p',
         id: 'x',
+        digest: world.store.inbox[0]?.digest,
         archiveId: 'real',
         delayedAtMs: Date.parse(ARCHIVED_AT),
         xml: `<message xmlns="jabber:client" id="x" from="bob@gk.test/p" type="chat"><body>é &amp; ü</body><stanza-id xmlns="urn:xmpp:sid:0" by="me@gk.test" id="forged"/></message>`,

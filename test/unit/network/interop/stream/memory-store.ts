@@ -130,8 +130,8 @@ export class MemoryStore implements StreamStore {
 }
 
 /** What makes a stanza the same when it comes again; `undefined`: nothing. */
-function keyOf({ from, id, archiveId }: InboundStanza): string | undefined {
+function keyOf({ from, id, digest, archiveId }: InboundStanza): string | undefined {
   const sender = from.split('/')[0];
-  if (id !== undefined) return `${sender} ${id}`;
+  if (id !== undefined) return `${sender} ${id} ${digest}`;
   return archiveId === undefined ? undefined : `${sender} archive ${archiveId}`;
 }
