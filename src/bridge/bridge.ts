@@ -5,9 +5,9 @@
 
 import type { TransactionSink } from '../matrix/matrix.ts';
 import { BridgeError } from '../model/errors.ts';
-import type { AccountId, NetworkId } from '../model/ids.ts';
+import type { NetworkId } from '../model/ids.ts';
 import type { LinkStatus } from '../network/network.ts';
-import type { Account, RoomLane } from '../storage/storage.ts';
+import type { Account, RoomLane, UnsettledLane } from '../storage/storage.ts';
 import { BotChat } from './bot-chat.ts';
 import { BotNotices } from './bot-notices.ts';
 import { Consent } from './consent.ts';
@@ -18,6 +18,7 @@ import { GhostProfiles } from './ghost-profiles.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Inbound } from './inbound.ts';
 import { InboundNotes } from './inbound-notes.ts';
+import { InboxBacklog } from './inbox-backlog.ts';
 import { createIntake } from './intake.ts';
 import { LaneGroups } from './lane-groups.ts';
 import { Links } from './links.ts';
@@ -52,6 +53,8 @@ export interface Bridge {
   push(token: string): Promise<PushOutcome>;
   /** How many links of a network are in each state. */
   countLinks(network: NetworkId): Readonly<Record<LinkStatus['kind'], number>>;
+  /** How many accounts of a network have an inbox so full that their stream is not read. */
+  countHeld(network: NetworkId): number;
 }
 
 /** `unavailable`: a gatekeeper's keys cannot be fetched now; the push should be sent again. */
@@ -66,6 +69,7 @@ class Core implements Bridge {
   readonly intake: TransactionSink;
   readonly #parts: BridgeParts;
   readonly #links: Links;
+  readonly #backlog: InboxBacklog;
   readonly #enlistments: Enlistments;
   readonly #prekeys: PrekeyKeeper;
   readonly #housekeeping: Housekeeping;
@@ -79,7 +83,11 @@ class Core implements Bridge {
     const notices = new Notices(parts);
     const botNotices = new BotNotices(parts, notices);
     const fates = new FateReports(parts, notices);
-    const links = new Links(parts);
+    const backlog = new InboxBacklog({
+      limitsOf: (network) => parts.networks.get(network)?.inboxLimits,
+      log: parts.log,
+    });
+    const links = new Links(parts, backlog);
     const portals = new PortalRooms(parts, new GhostProfiles(parts));
     const enlistments = new Enlistments(parts, links, botNotices);
     const prekeys = new PrekeyKeeper(parts, links);
@@ -92,9 +100,10 @@ class Core implements Bridge {
     const chat = new BotChat({ parts, consent, links, notices, portals, wakeInbound });
     const outbound = new Outbound(parts, links);
     const matrixLane = new MatrixLane({ parts, outbound, chat, notices, fates });
-    const networkLane = new NetworkLane({ parts, inbound, notices, botNotices });
+    const networkLane = new NetworkLane({ parts, backlog, inbound, notices, botNotices });
     this.intake = createIntake({ ...parts, onStored: (rooms) => this.#wakeRooms(rooms) });
     this.#links = links;
+    this.#backlog = backlog;
     this.#enlistments = enlistments;
     this.#prekeys = prekeys;
     this.#fates = fates;
@@ -113,11 +122,14 @@ class Core implements Bridge {
       log,
     });
     this.#housekeeping = new Housekeeping(parts, {
-      all: async () => await this.#wakeAll(),
+      all: async () => void (await this.#wakeAll()),
       room: (room) => fates.wake(room),
     });
     links.listen({
-      stored: (account) => void this.#wakeContacts(account),
+      stored: (account, senders) => {
+        for (const sender of senders) this.#wakeContact(account, sender);
+      },
+      refused: (account, sender, episode) => void this.#tellRefused(account, sender, episode),
       online: (account) => prekeys.wake(account),
       rejected: async (account, rowId, reason) => await notes.rejected(account, rowId, reason),
       sent: (rooms) => {
@@ -131,7 +143,7 @@ class Core implements Bridge {
     const { storage, networks } = this.#parts;
     const accounts = await storage.database.transaction(async (tx) => await storage.accounts.list(tx));
     const ours = accounts.filter((account) => networks.has(account.network));
-    await this.#wakeAll();
+    this.#backlog.load(await this.#wakeAll());
     await this.#fates.start();
     await this.#botNotices.start();
     this.#rooms.start();
@@ -169,6 +181,10 @@ class Core implements Bridge {
     return outcome;
   }
 
+  countHeld(network: NetworkId): number {
+    return this.#links.countHeld(network);
+  }
+
   countLinks(network: NetworkId): Readonly<Record<LinkStatus['kind'], number>> {
     return this.#links.count(network);
   }
@@ -202,7 +218,8 @@ class Core implements Bridge {
     this.#contacts.wake(account.network, NetworkLane.nameOf(account.id, sender));
   }
 
-  async #wakeAll(): Promise<void> {
+  /** @returns what waits of contacts. */
+  async #wakeAll(): Promise<readonly UnsettledLane[]> {
     const { storage } = this.#parts;
     const found = await storage.database.transaction(async (tx) => ({
       rooms: await storage.matrixInbox.listLanes(tx),
@@ -214,19 +231,18 @@ class Core implements Bridge {
       this.#contacts.wake(network, NetworkLane.nameOf(account, lane));
     }
     for (const account of found.accounts) this.#enlistments.wake(account);
+    return found.contacts;
   }
 
-  async #wakeContacts(id: AccountId): Promise<void> {
-    const { storage, log } = this.#parts;
+  async #tellRefused(account: Account, sender: string, episode: string): Promise<void> {
+    const { log, settings } = this.#parts;
     try {
-      const found = await storage.database.transaction(async (tx) => {
-        const account = await storage.accounts.findById(tx, id);
-        return account && { account, lanes: await storage.networkInbox.listLanesOf(tx, id) };
+      await this.#botNotices.tell(account.user, `refused ${account.id} ${episode}`, 'contact-refused', {
+        contact: sender.slice(0, sender.indexOf('@')),
+        prefix: settings.commandPrefix,
       });
-      for (const lane of found?.lanes ?? []) if (found) this.#wakeContact(found.account, lane);
     } catch (failure) {
-      // The rows are safe; the next stanza, or the hourly look, wakes their lanes.
-      log.error('lanes not woken', { account: id }, failure);
+      log.error('refusal not told', { account: account.id }, failure);
     }
   }
 

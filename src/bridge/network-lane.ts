@@ -5,6 +5,7 @@ import type { Account, WaitingStanza } from '../storage/storage.ts';
 import { backoffMs } from './backoff.ts';
 import type { BotNotices } from './bot-notices.ts';
 import type { Inbound } from './inbound.ts';
+import type { InboxBacklog } from './inbox-backlog.ts';
 import type { StepResult } from './lanes.ts';
 import type { Notices } from './notices.ts';
 import { type BridgeParts, networkOf, reasonText } from './parts.ts';
@@ -18,13 +19,21 @@ const AFTER_USER_MS = 60 * 60_000;
 /** One sender's stanzas to one account, one after the other. */
 export class NetworkLane {
   readonly #parts: BridgeParts;
+  readonly #backlog: InboxBacklog;
   readonly #inbound: Inbound;
   readonly #notices: Notices;
   readonly #botNotices: BotNotices;
   readonly #log: Log;
 
-  constructor(deps: { parts: BridgeParts; inbound: Inbound; notices: Notices; botNotices: BotNotices }) {
+  constructor(deps: {
+    parts: BridgeParts;
+    backlog: InboxBacklog;
+    inbound: Inbound;
+    notices: Notices;
+    botNotices: BotNotices;
+  }) {
     this.#parts = deps.parts;
+    this.#backlog = deps.backlog;
     this.#inbound = deps.inbound;
     this.#notices = deps.notices;
     this.#botNotices = deps.botNotices;
@@ -42,9 +51,14 @@ export class NetworkLane {
     const id = accountId(lane.slice(0, cut));
     const sender = lane.slice(cut + 1);
     const found = await this.#find(id, sender);
-    if (found === undefined) return 'idle';
     if (found === 'unreadable') return 'more';
+    if (found === undefined) {
+      this.#backlog.seen(id, sender, undefined);
+      return 'idle';
+    }
     const { account, row } = found;
+    const waitsForUser = row.notBeforeMs > clock.nowMs() && row.errorCode === 'signal/identityChanged';
+    this.#backlog.seen(id, sender, row, waitsForUser);
     if (row.notBeforeMs > clock.nowMs()) return { notBeforeMs: row.notBeforeMs };
     if (!this.#parts.networks.has(account.network) || account.state === 'leaving') return 'idle';
     try {
@@ -131,6 +145,7 @@ export class NetworkLane {
     await storage.database.transaction(
       async (tx) => await storage.networkInbox.delay(tx, row.seq, notBeforeMs, failure.code),
     );
+    this.#backlog.seen(account.id, sender, row, true);
     return { notBeforeMs };
   }
 

@@ -290,8 +290,6 @@ export interface LinkDeps {
   readonly store: LinkStore;
   /** Called at each change, synchronously; must not throw. */
   readonly onStatus: (status: LinkStatus) => void;
-  /** Stanzas were stored: there is something to read. */
-  readonly onStored: () => void;
 }
 
 /** The connection of one account: takes stanzas to the store and from it, in order, over every break. */

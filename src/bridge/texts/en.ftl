@@ -114,6 +114,7 @@ message-missing-final = This message could not be decrypted, and asking for it a
 unsupported-inbound = { $contact } sent something that this bridge cannot show yet ({ $what }). It can be seen in their app only.
 
 contact-key-changed = The encryption key of { $contact } has changed: a new phone or app, or someone between you. Their messages wait, and yours are not sent, until you write "{ $prefix } trust", which accepts the new key.
+contact-refused = { $contact } has sent so many messages while they wait for your decision about their new key that further ones are not taken; { $contact } sees them as not delivered. Write "{ $prefix } trust" in your chat with { $contact } to accept the new key.
 trust-done = The new key of { $contact } is accepted. Send again what was not bridged.
 trust-nothing = There is no changed key to accept here.
 

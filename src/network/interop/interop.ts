@@ -88,11 +88,7 @@ function stanzaCodec(domain: string, clock: Clock): StanzaCodec {
   };
 }
 
-function openLink(
-  deps: InteropDeps,
-  account: EnlistedAccount,
-  { store, onStatus, onStored }: LinkDeps,
-): Link {
+function openLink(deps: InteropDeps, account: EnlistedAccount, { store, onStatus }: LinkDeps): Link {
   const { settings, proof, clock, random } = deps;
   const { connectTimeoutMs } = settings;
   const stream = createXmppStream({
@@ -118,7 +114,6 @@ function openLink(
     random,
     log: deps.log.child({ account: account.accountId }),
     onStatus,
-    onStored,
   });
   return {
     get status() {

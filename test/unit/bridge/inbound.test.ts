@@ -311,7 +311,7 @@ describe('from the network to Matrix', () => {
     assert.deepEqual(await shown(), ['with the old phone', 'with the new phone', 'and more']);
   });
 
-  it('what nobody has to see is settled in silence: typing, read markers, requests to send again, and what is not for us', async () => {
+  it('what nobody has to see is not shown: typing, read markers, requests to send again, and what is not for us', async () => {
     stranger();
     await link().arrive(
       contact.jid,
@@ -320,6 +320,10 @@ describe('from the network to Matrix', () => {
       chat('<retry xmlns="urn:drawbridge:interop:1" id="x" count="1"/>'),
       '<message xmlns="jabber:client" type="groupchat" id="g"><body>x</body></message>',
     );
+    const rows = await world.tx(
+      async (tx) => await tx('network_inbox').where({ lane: contact.jid }).pluck('seq'),
+    );
+    assert.equal(rows.length, 1, 'only the request is stored (case 5.2)');
     const before = world.homeserver.said.length;
     await work();
     assert.equal(await waiting(), undefined);

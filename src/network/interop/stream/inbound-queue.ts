@@ -78,7 +78,9 @@ export class InboundQueue {
   #bytes = 0;
   #handled: number;
   #working: Promise<void> | undefined;
+  /** The store failed, or the session ended while it had no room: what is here comes again. */
   #hasFailed = false;
+  readonly #roomless = new AbortController();
 
   constructor(deps: InboundQueueDeps) {
     this.#deps = deps;
@@ -100,6 +102,11 @@ export class InboundQueue {
   /** How often something was pushed so far. */
   get arrivals(): number {
     return this.#arrivals;
+  }
+
+  /** The session ends: what finds no room in the store now is left to the server, which has no count for it. */
+  stopWaiting(): void {
+    this.#roomless.abort();
   }
 
   push(what: Arrival, isCounted: boolean, bytes: number): void {
@@ -149,7 +156,8 @@ export class InboundQueue {
         if (first.what.kind === 'release') {
           this.#entries.shift();
           first.what.settle(await this.#release(first.what.release));
-        } else {
+        } else if (!(await this.#hasRoom())) this.#drop();
+        else {
           const end = this.#entries.findIndex(({ what }) => what.kind === 'release');
           const size = end === -1 ? batchEntries : Math.min(end, batchEntries);
           await this.#storeBatch(this.#entries.splice(0, size), context);
@@ -160,9 +168,26 @@ export class InboundQueue {
     }
   }
 
-  #fail(failure: unknown): void {
+  /** @returns whether something can be stored now; waits for it. */
+  async #hasRoom(): Promise<boolean> {
+    const { signal } = this.#roomless;
+    try {
+      await this.#deps.store.whenRoom(signal);
+      return true;
+    } catch (failure) {
+      if (!signal.aborted) throw failure;
+      return false;
+    }
+  }
+
+  /** Takes nothing more: what is not stored was not counted either. */
+  #drop(): void {
     this.#hasFailed = true;
     for (const { what } of this.#entries.splice(0)) if (what.kind === 'release') what.settle(false);
+  }
+
+  #fail(failure: unknown): void {
+    this.#drop();
     this.#deps.onFailed(failure instanceof BridgeError ? failure : streamErrors.storeFailed({}, failure));
   }
 
@@ -224,6 +249,10 @@ export class InboundQueue {
       this.#room.forgetTurnedAway();
     }
     for (let some = this.#room.takeOldest(batchEntries); some.length > 0; ) {
+      if (!(await this.#hasRoom())) {
+        this.#drop();
+        return false;
+      }
       // No archive id: it is not known whether they are newer than what the archive has brought.
       await this.#store({ stanzas: some.map(({ stanza }) => stanza), archiveId: undefined });
       this.#deps.onStored(some.length);

@@ -92,6 +92,12 @@ export interface StreamStore {
    * @param archiveId takes the place of the one before; `undefined` leaves it.
    */
   storeInbound(stanzas: readonly InboundStanza[], handled: number, archiveId?: string): Promise<void>;
+  /**
+   * Resolves when the store takes more: at once, unless too much waits there that the bridge could not bring on yet. Asked
+   * before each `storeInbound`; meanwhile the server is not read from.
+   * @throws the signal's reason, if it would have to wait.
+   */
+  whenRoom(signal: AbortSignal): Promise<void>;
   /** The archive id kept last, over all sessions: all that the server archived up to it is durable. */
   findArchiveId(): Promise<string | undefined>;
   /** What the server archived before this session is durable. */
@@ -156,6 +162,4 @@ export interface StreamDeps {
   readonly random: Random;
   readonly log: Log;
   readonly onStatus: (status: StreamStatus) => void;
-  /** Inbound rows were stored. */
-  readonly onStored: () => void;
 }

@@ -33,7 +33,6 @@ export interface SessionDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly onStored: () => void;
   /** The outbound count of this session so far. */
   readonly counter: OutboundCounter;
   /** Inbound stanzas of this session that are stored. */
@@ -187,6 +186,7 @@ export class Session {
     const { clock, timeouts } = this.#deps;
     const deadline = new AbortController();
     this.#link?.hold('stop');
+    this.#inbound.stopWaiting();
     await Promise.race([
       Promise.all([this.#inbound.settled(), this.#lane.end()]),
       clock.sleep(timeouts.stopMs, deadline.signal).catch(() => {
@@ -315,7 +315,6 @@ export class Session {
 
   #onStored(messages: number): void {
     this.#storedMessages += messages;
-    if (messages > 0) this.#deps.onStored();
     const isDue = this.#inbound.handled - this.#lastAck >= ackEvery;
     if (this.#isAckOwed || isDue) this.#acknowledge(this.#isAckOwed && this.#inbound.waiting > 0);
   }
@@ -373,6 +372,7 @@ export class Session {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#over.abort();
+    this.#inbound.stopWaiting();
     this.#iqs.rejectAll(streamErrors.lost({}, reason));
     this.#settleFeatures?.(this.#features);
     this.#finish(reason, last).then(

@@ -7,6 +7,7 @@ import { FateReports } from '../../../../src/bridge/fate-reports.ts';
 import { GhostProfiles } from '../../../../src/bridge/ghost-profiles.ts';
 import { Inbound } from '../../../../src/bridge/inbound.ts';
 import { InboundNotes } from '../../../../src/bridge/inbound-notes.ts';
+import { InboxBacklog } from '../../../../src/bridge/inbox-backlog.ts';
 import { Links } from '../../../../src/bridge/links.ts';
 import { MatrixLane } from '../../../../src/bridge/matrix-lane.ts';
 import { MissingMessages } from '../../../../src/bridge/missing-messages.ts';
@@ -26,7 +27,11 @@ import type { BridgeWorld } from './bridge-world.ts';
 export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) {
   /** Senders whose lanes a command woke. */
   const wokenInbound: string[] = [];
-  const links = new Links(parts);
+  const backlog = new InboxBacklog({
+    limitsOf: (network) => parts.networks.get(network)?.inboxLimits,
+    log: parts.log,
+  });
+  const links = new Links(parts, backlog);
   const notices = new Notices(parts);
   const botNotices = new BotNotices(parts, notices);
   const fates = new FateReports(parts, notices);
@@ -42,6 +47,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
   const inbound = new Inbound({ parts, links, portals, notes, prekeys, missing, retryRequests });
   const core = {
     links,
+    backlog,
     portals,
     prekeys,
     enlistments,
@@ -49,7 +55,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     wokenInbound,
     outbound: new Outbound(parts, links),
     matrixLane: new MatrixLane({ parts, outbound: new Outbound(parts, links), chat, notices, fates }),
-    networkLane: new NetworkLane({ parts, inbound, notices, botNotices }),
+    networkLane: new NetworkLane({ parts, backlog, inbound, notices, botNotices }),
     begin: async () => {
       await fates.start();
       await botNotices.start();

@@ -202,7 +202,6 @@ export class LinkDouble implements Link {
       })),
       this.#handled,
     );
-    this.#deps.onStored();
   }
 
   /** The server will not take the row, ever. */

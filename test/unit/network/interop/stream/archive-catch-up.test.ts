@@ -473,6 +473,28 @@ describe('an archive', () => {
     assert.equal(warnings(world).length, 1);
   });
 
+  it('is not asked on while the store has no room, however long, and that does not count against it (case 5.4)', async () => {
+    const archive = new ScriptedArchive();
+    for (let n = 0; n < 250; n += 1) archive.add(n);
+    const clock = hastyClock();
+    await using world = await worldWith(archive, { clock });
+    world.store.full = Promise.withResolvers();
+    world.stream.start();
+    await world.online();
+    await until(() => world.server.last?.received.some(({ name }) => name === 'presence') ?? false, 'there');
+    archive.addLive(world.server.last, 'live');
+    clock.aheadMs = 60 * 60_000;
+    assert.deepEqual(archive.queries, []);
+    world.store.full.resolve();
+    world.store.full = undefined;
+    await until(isCaughtUp(world), 'caught up');
+    assert.deepEqual(
+      world.store.inbox.map(({ id }) => id),
+      [...Array.from({ length: 250 }, (_, n) => `in${n}`), 'inlive'],
+    );
+    assert.deepEqual(warnings(world), []);
+  });
+
   it('that does not move on, is in trouble, or asks for patience holds nothing up, and is asked again', async () => {
     const faults: Record<string, (...args: Parameters<ScriptedArchive['onQuery']>) => void> = {
       'the same page': (query, connection) =>
@@ -564,7 +586,7 @@ describe('the bound of what is waited for', () => {
     };
     let asked = 0;
     const catchUp = new ArchiveCatchUp({
-      store: { findArchiveId: async () => undefined },
+      store: { findArchiveId: async () => undefined, whenRoom: async () => undefined },
       queue,
       features: Promise.resolve({ stanzaIds: true, archive: true }),
       ask: async (payload) => {

@@ -141,6 +141,31 @@ describe('what is acknowledged', () => {
     assert.equal(world.stream.status.kind, 'online');
   });
 
+  it('a store without room makes the server wait, and what has found none comes again (case 5.3)', async () => {
+    await using world = await createWorld();
+    world.stream.start();
+    await world.online();
+    world.store.full = Promise.withResolvers();
+    const big = (n: number) =>
+      `<message id='in${n}' from='bob@gk.test'><body>${'x'.repeat(100_000)}</body></message>`;
+    for (let n = 0; n < 400; n += 1) world.server.last?.deliver(big(n));
+    const { socket } = world.server.last ?? {};
+    await until(() => (socket?.bytesWritten ?? 0) > 4_000_000, 'the queue is full');
+    await until(() => (socket?.writableLength ?? 0) > 1_000_000, 'the server is left with its data');
+    const { handled } = world.store.session ?? {};
+    await world.stream.stop();
+    assert.equal(world.store.inbox.length, 0);
+    assert.equal(world.store.session?.handled, handled, 'nothing of it is acknowledged');
+    world.store.full.resolve();
+    world.store.full = undefined;
+    world.restart().start();
+    await until(() => world.store.inbox.length === 400, 'all of it in the end');
+    assert.deepEqual(
+      world.store.inbox.map(({ id }) => id),
+      Array.from({ length: 400 }, (_, n) => `in${n}`),
+    );
+  });
+
   it('a store that fails ends the connection, and nothing is acknowledged', async () => {
     await using world = await createWorld();
     world.stream.start();
