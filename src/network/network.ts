@@ -213,13 +213,13 @@ export type InboundSignal =
   /**
    * The contact sent something that has no message for us to decrypt: to be shown as such. `version`: of a later
    * profile. `not-for-this-device`: encrypted for other devices of ours only. `not-encrypted`: plain text, which is not
-   * shown. `malformed`: anything else.
+   * shown. `too-large`: over a limit of the stream, and discarded. `malformed`: anything else.
    */
   | {
       readonly kind: 'unreadable';
       readonly sender: ContactId;
       readonly stanzaId?: StanzaId;
-      readonly why: 'version' | 'not-for-this-device' | 'not-encrypted' | 'malformed';
+      readonly why: 'version' | 'not-for-this-device' | 'not-encrypted' | 'too-large' | 'malformed';
     }
   /** The contact's device has `stanzaId`, which we sent. */
   | { readonly kind: 'receipt'; readonly sender: ContactId; readonly stanzaId: StanzaId }

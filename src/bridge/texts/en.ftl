@@ -130,6 +130,7 @@ reason-encrypted = It is encrypted, and this bridge cannot read encrypted rooms 
 reason-too-old = It waited too long for { $network } and was not sent.
 reason-bounced = { $network } sent it back ({ $condition }).
 reason-malformed = It is malformed.
+reason-message-discarded = It is larger, or more deeply nested, than this bridge takes.
 reason-message-undecryptable = It cannot be decrypted.
 reason-message-unreadable = It is malformed.
 reason-message-too-large = It is too large for { $network }.

@@ -311,6 +311,16 @@ describe('from the network to Matrix', () => {
     assert.deepEqual(await shown(), ['with the old phone', 'with the new phone', 'and more']);
   });
 
+  it('a message that was too large is told in the room, once (case 2.11)', async () => {
+    stranger();
+    const discarded = chat('<discarded xmlns="urn:drawbridge:discarded:1"/>');
+    await link().arrive(contact.jid, await contact.write(jid, 'before'), discarded, discarded);
+    await work();
+    assert.deepEqual(await shown(), ['before']);
+    assert.equal((await notes()).length, 1);
+    assert.match((await notes())[0] ?? '', /could not be shown: It is larger/);
+  });
+
   it('what nobody has to see is not shown: typing, read markers, requests to send again, and what is not for us', async () => {
     stranger();
     await link().arrive(

@@ -9,7 +9,12 @@ import { BridgeError, hasCode } from '../../../model/errors.ts';
 import type { AccountFeatures } from './account-features.ts';
 import type { ArchivedMessage } from './archive-xml.ts';
 import { streamErrors } from './errors.ts';
-import { type InboundContext, toArchivedStanza, toInboundStanza } from './inbound-stanza.ts';
+import {
+  type InboundContext,
+  toArchivedStanza,
+  toDiscardedStanza,
+  toInboundStanza,
+} from './inbound-stanza.ts';
 import { bareOf, isSameJid } from './jid.ts';
 import type { InboundStanza, StreamStore } from './ports.ts';
 import { WaitingRoom } from './waiting-room.ts';
@@ -31,11 +36,12 @@ export interface InboundQueueDeps {
   readonly onFull: (isFull: boolean) => void;
 }
 
-/** `counted`: nothing to store. `reached`: all that was archived up to this id is in front of it in the queue. */
+/** `discarded`: a message that was over a limit. `counted`: nothing to store. `reached`: all that was archived up to this id is in front of it in the queue. */
 export type Arrival =
   | { readonly kind: 'live'; readonly message: Element }
   | { readonly kind: 'archived'; readonly archived: ArchivedMessage }
   | { readonly kind: 'reached'; readonly archiveId: string }
+  | { readonly kind: 'discarded'; readonly from: string | undefined; readonly id: string | undefined }
   | { readonly kind: 'counted' };
 
 /**
@@ -203,8 +209,9 @@ export class InboundQueue {
   #collect({ what, arrival, count }: Entry, context: InboundContext, batch: Batch): void {
     if (what.kind === 'reached') batch.archiveId = what.archiveId;
     else if (what.kind === 'archived') this.#collectArchived(what.archived, context, batch);
-    else if (what.kind === 'live') {
-      const stanza = this.#convert(() => toInboundStanza(what.message, context));
+    else if (what.kind === 'live' || what.kind === 'discarded') {
+      const stanza =
+        what.kind === 'live' ? this.#convert(what.message, context) : toDiscardedStanza(what, context);
       if (stanza === undefined) return;
       if (this.#mode === 'waiting' && this.#room.take({ stanza, arrival, count })) return;
       batch.stanzas.push(stanza);
@@ -215,7 +222,7 @@ export class InboundQueue {
   #collectArchived(archived: ArchivedMessage, context: InboundContext, batch: Batch): void {
     batch.archiveId = archived.archiveId;
     if (isOwn(archived.message, context.ownBareJid)) return;
-    const stanza = this.#convert(() => toArchivedStanza(archived, context));
+    const stanza = this.#convert(archived.message, context, () => toArchivedStanza(archived, context));
     if (stanza === undefined) return;
     batch.stanzas.push(stanza);
     this.#room.drop(archived.archiveId);
@@ -267,15 +274,19 @@ export class InboundQueue {
   }
 
   /** One stanza that can't be taken is told and counted; it must not come again for ever. */
-  #convert(convert: () => InboundStanza | undefined): InboundStanza | undefined {
+  #convert(
+    message: Element,
+    context: InboundContext,
+    convert = (one: Element) => toInboundStanza(one, context),
+  ): InboundStanza | undefined {
     try {
-      const stanza = convert();
+      const stanza = convert(message);
       if (stanza === undefined) this.#deps.log.warn('message refused', { fault: 'from' });
       return stanza;
     } catch (failure) {
       if (!hasCode(failure, 'stream/badStanza')) throw failure;
       this.#deps.log.warn('message refused', { fault: 'stanzaBytes' }, failure);
-      return undefined;
+      return toDiscardedStanza({ from: message.attrs.from, id: message.attrs.id }, context);
     }
   }
 }

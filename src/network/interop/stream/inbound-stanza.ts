@@ -1,9 +1,9 @@
 /** A received `<message/>` as the store takes it. Pure. */
 import { createHash } from 'node:crypto';
-import type { Element } from '@xmpp/client';
+import { type Element, xml } from '@xmpp/client';
 import { type ArchivedMessage, isArchiveId } from './archive-xml.ts';
 import { bareOf, hostOf, isJid, isSameJid } from './jid.ts';
-import { NS_DELAY, NS_HINTS, NS_STANZA_IDS } from './namespaces.ts';
+import { NS_CLIENT, NS_DELAY, NS_DISCARDED, NS_HINTS, NS_STANZA_IDS } from './namespaces.ts';
 import type { InboundStanza } from './ports.ts';
 import { parseStamp } from './stamp.ts';
 import { writeStanza } from './stanza-xml.ts';
@@ -56,6 +56,27 @@ function digestOf(message: Element): string {
     if (!ofServers.has(child.getNS() ?? '')) hash.update(`${writeStanza(child)}\0`);
   }
   return hash.digest('hex');
+}
+
+/**
+ * What is kept of a message that was over a limit and discarded, so that its receiver learns of it: who sent it, and under
+ * which id. A contact can write the same; it says no more about them than if the message had been too large.
+ * @returns `undefined` unless it is known to be somebody else's: our own account's are results of the archive, too.
+ */
+export function toDiscardedStanza(
+  discarded: { readonly from: string | undefined; readonly id: string | undefined },
+  context: InboundContext,
+): InboundStanza | undefined {
+  const { from = '', id } = discarded;
+  if (isSameJid(bareOf(from), context.ownBareJid)) return undefined;
+  const attributes = {
+    xmlns: NS_CLIENT,
+    from,
+    id: id !== undefined && id.length <= maxIdLength ? id : undefined,
+  };
+  return from === ''
+    ? undefined
+    : toInboundStanza(xml('message', attributes, xml('discarded', { xmlns: NS_DISCARDED })), context);
 }
 
 /** COMPAT Prosody 13.0.1 lets a contact's forged `stanza-id` by us pass, in front of its own: the last one counts. */

@@ -15,5 +15,7 @@ export const NS_ARCHIVE = 'urn:xmpp:mam:2';
 export const NS_FORWARD = 'urn:xmpp:forward:0';
 export const NS_RSM = 'http://jabber.org/protocol/rsm';
 export const NS_DATA_FORMS = 'jabber:x:data';
+/** Ours, and never on the wire: what a stanza that was discarded leaves in the store. */
+export const NS_DISCARDED = 'urn:drawbridge:discarded:1';
 export const NS_XML = 'http://www.w3.org/XML/1998/namespace';
 export const NS_XMLNS = 'http://www.w3.org/2000/xmlns/';

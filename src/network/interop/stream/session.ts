@@ -215,9 +215,13 @@ export class Session {
         this.#onElement(event.element, event.bytes);
         return;
       case 'refused': {
-        const { name, fault } = event.refused;
+        const { name, fault, from, id } = event.refused;
         this.#deps.log.warn('stanza refused', { kind: name, fault, bytes: event.bytes });
-        this.#inbound.push({ kind: 'counted' }, true, 0);
+        this.#inbound.push(
+          name === 'message' ? { kind: 'discarded', from, id } : { kind: 'counted' },
+          true,
+          0,
+        );
         return;
       }
       case 'end':

@@ -126,7 +126,8 @@ describe('a session bound anew', () => {
     await using world = await worldWith(archive);
     world.stream.start();
     await until(isCaughtUp(world), 'caught up');
-    assert.deepEqual(ids(world), ['big']);
+    assert.deepEqual(ids(world), ['big', 'bigger']);
+    assert.match(world.store.inbox[1]?.xml ?? '', /<discarded /, 'who sent it is told');
     assert.deepEqual(warnings(world).sort(), ['message refused', 'stanza refused']);
     // The last one never came, but the end of the page names it: it must not be fetched for ever.
     assert.equal(world.store.archiveId, 'a2');

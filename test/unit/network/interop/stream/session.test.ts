@@ -113,13 +113,34 @@ describe('what is acknowledged', () => {
     last?.deliver(`<message id='deep' from='bob@gk.test'>${'<a>'.repeat(40)}${'</a>'.repeat(40)}</message>`);
     last?.deliver(`<message id='bad-from' from='@@'/>`);
     last?.deliver(incoming(1));
-    await until(() => world.store.inbox.length === 1, 'inbox');
+    await until(() => world.store.inbox.length === 2, 'inbox');
     assert.equal(world.store.session?.handled, 4);
     assert.deepEqual(
       world.log.entries.filter(({ level }) => level === 'warn').map(({ message }) => message),
       ['stanza refused', 'message refused'],
     );
     assert.equal(world.server.connections.length, 1);
+  });
+
+  it('a message over a limit leaves who sent it in the store, if it is known to be a contact (case 2.11)', async () => {
+    await using world = await createWorld();
+    world.stream.start();
+    await world.online();
+    const { last } = world.server;
+    const large = 'x'.repeat(300_000);
+    last?.deliver(`<message id='large' from='bob@gk.test/p'><body>${large}</body></message>`);
+    for (const from of [`from='me@gk.test'`, '', `from='@@'`]) {
+      last?.deliver(`<message id='nobody' ${from}><body>${large}</body></message>`);
+    }
+    last?.deliver(`<message id='swollen' from='bob@gk.test/p'><body>${'&quot;'.repeat(1)}</body></message>`);
+    await until(() => world.store.session?.handled === 6, 'all are counted');
+    assert.deepEqual(
+      world.store.inbox.map(({ xml: text }) => text),
+      [
+        '<message xmlns="jabber:client" from="bob@gk.test/p" id="large"><discarded xmlns="urn:drawbridge:discarded:1"/></message>',
+        '<message xmlns="jabber:client" id="swollen" from="bob@gk.test/p"><body>"</body></message>',
+      ],
+    );
   });
 
   it('a store that is slow makes the server wait', async () => {
@@ -144,11 +165,11 @@ describe('what is acknowledged', () => {
   it('a store without room makes the server wait, and what has found none comes again (case 5.3)', async () => {
     await using world = await createWorld();
     world.stream.start();
-    await world.online();
+    await until(() => world.store.session?.isCaughtUp === true, 'caught up');
     world.store.full = Promise.withResolvers();
     const big = (n: number) =>
       `<message id='in${n}' from='bob@gk.test'><body>${'x'.repeat(100_000)}</body></message>`;
-    for (let n = 0; n < 400; n += 1) world.server.last?.deliver(big(n));
+    for (let n = 0; n < 100; n += 1) world.server.last?.deliver(big(n));
     const { socket } = world.server.last ?? {};
     await until(() => (socket?.bytesWritten ?? 0) > 4_000_000, 'the queue is full');
     await until(() => (socket?.writableLength ?? 0) > 1_000_000, 'the server is left with its data');
@@ -159,10 +180,10 @@ describe('what is acknowledged', () => {
     world.store.full.resolve();
     world.store.full = undefined;
     world.restart().start();
-    await until(() => world.store.inbox.length === 400, 'all of it in the end');
+    await until(() => world.store.inbox.length === 100, 'all of it in the end');
     assert.deepEqual(
       world.store.inbox.map(({ id }) => id),
-      Array.from({ length: 400 }, (_, n) => `in${n}`),
+      Array.from({ length: 100 }, (_, n) => `in${n}`),
     );
   });
 
