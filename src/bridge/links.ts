@@ -122,6 +122,10 @@ export class Links {
     const open = this.#links.get(account);
     this.#links.delete(account);
     await open?.link.stop();
+  }
+
+  /** The account is destroyed, with all that waited for it. */
+  forget(account: AccountId): void {
     this.#backlog.forget(account);
   }
 

@@ -36,7 +36,10 @@ export interface InboundQueueDeps {
   readonly onFull: (isFull: boolean) => void;
 }
 
-/** `discarded`: a message that was over a limit. `counted`: nothing to store. `reached`: all that was archived up to this id is in front of it in the queue. */
+/**
+ * `discarded`: a message that was over a limit. `reached`: all that was archived up to this id is in front of it in the
+ * queue. `counted`: nothing to store.
+ */
 export type Arrival =
   | { readonly kind: 'live'; readonly message: Element }
   | { readonly kind: 'archived'; readonly archived: ArchivedMessage }
