@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { NetworkLane } from '../../../src/bridge/network-lane.ts';
 import { matrixErrors } from '../../../src/matrix/errors.ts';
-import type { ContactId, RoomId } from '../../../src/model/ids.ts';
+import { type ContactId, messageId, type RoomId } from '../../../src/model/ids.ts';
 import { parseStanza } from '../../../src/network/interop/stream/stream.ts';
 import type { Account } from '../../../src/storage/storage.ts';
 import { BridgeWorld } from './world/bridge-world.ts';
@@ -116,7 +116,7 @@ describe('from the network to Matrix', () => {
     });
   }
 
-  it('a stanza that comes again adds nothing; its ciphertext under another id is not shown a second time either', async () => {
+  it('a stanza that comes again adds nothing; its ciphertext under another id is not shown a second time either (case 2.10)', async () => {
     stranger();
     const stanza = await contact.write(jid, 'once');
     await link().arrive(contact.jid, stanza, stanza);
@@ -138,7 +138,7 @@ describe('from the network to Matrix', () => {
     assert.deepEqual(await shown(), ['one', 'two']);
   });
 
-  it('a message id that was shown before is not shown again, even in a new ciphertext', async () => {
+  it('a message id that was shown before is not shown again, even in a new ciphertext (case 2.10)', async () => {
     stranger();
     const id = randomBytes(16).toString('hex');
     await link().arrive(contact.jid, await contact.write(jid, 'as sent', id));
@@ -213,7 +213,7 @@ describe('from the network to Matrix', () => {
     });
   }
 
-  it('a ciphertext that does not open is asked for again; its late copy takes the place that was kept for it', async () => {
+  it('a ciphertext that does not open is asked for again; its late copy takes the place that was kept for it (case 2.15)', async () => {
     stranger();
     const id = randomBytes(16).toString('hex');
     const broken = (await contact.write(jid, 'lost', id)).replace(
@@ -338,6 +338,34 @@ describe('from the network to Matrix', () => {
     await work();
     assert.equal(await waiting(), undefined);
     assert.equal(world.homeserver.said.length, before);
+  });
+
+  it('what was sent to somebody else is not sent to who asks for it (case 2.14)', async () => {
+    stranger();
+    const owner = contact;
+    const message = messageId(randomBytes(16).toString('hex'));
+    const content = Buffer.from('secret');
+    await world.tx(
+      async (tx) =>
+        await world.storage.sentMessages.insert(tx, account, {
+          message,
+          contact: owner.jid,
+          content,
+          keepMs: 60_000,
+        }),
+    );
+    stranger();
+    const count = async () =>
+      await world.tx(async (tx) => (await world.storage.outbox.listUnnumbered(tx, account, 1_000)).length);
+    const before = await count();
+    const ask = chat(`<retry xmlns="urn:drawbridge:interop:1" id="${message}" count="1"/>`);
+    await link().arrive(contact.jid, ask);
+    await work();
+    assert.equal(await count(), before);
+    contact = owner;
+    await link().arrive(contact.jid, ask);
+    await work();
+    assert.equal(await count(), before + 1, 'its own contact gets it');
   });
 
   it('nothing is worked for an account that leaves', async () => {

@@ -390,7 +390,7 @@ describe('a result', () => {
     assert.deepEqual(ids(world), ['in0']);
   });
 
-  it('that was not asked for, or can not be, is counted and dropped', async () => {
+  it('that was not asked for, or can not be, is counted and dropped (case 1.16)', async () => {
     const archive = new ScriptedArchive();
     const item = archive.add(0);
     archive.onQuery = (query, connection) => {
@@ -453,7 +453,7 @@ describe('an archive', () => {
     assert.deepEqual(warnings(world), ['archive does not know our place: asked from an earlier time']);
   });
 
-  it('that never ends holds live messages for ten minutes at most', async () => {
+  it('that never ends holds live messages for ten minutes at most (case 1.16)', async () => {
     const archive = new ScriptedArchive();
     const clock = hastyClock();
     archive.onQuery = (query, connection) => {

@@ -29,19 +29,19 @@ describe('a received message as it is stored', () => {
     assert.equal(convert('<message/>')?.from, '');
   });
 
-  it('is not taken from what is no JID', () => {
+  it('is not taken from what is no JID (case 1.11)', () => {
     for (const from of ['@', 'a@', '@b', 'a@b/', 'a b@c', 'a@b@c', `a@${'b'.repeat(4000)}`, '&#10;@b']) {
       assert.equal(convert(`<message from="${from}"/>`), undefined, from);
     }
   });
 
-  it('takes the archive id from the last stanza-id by our own account', () => {
+  it('takes the archive id from the last stanza-id by our own account (case 2.7)', () => {
     const text = `<message>${stanzaId('me@gk.test', 'forged')}${stanzaId('me@gk.test', 'real')}${stanzaId('x@gk.test', 'z')}</message>`;
     assert.equal(convert(text)?.archiveId, 'real');
     assert.equal(convert(`<message>${stanzaId('gk.test', 'z')}</message>`)?.archiveId, undefined);
   });
 
-  it('takes no archive id where the account does not vouch for it', () => {
+  it('takes no archive id where the account does not vouch for it (case 2.7)', () => {
     const text = `<message>${stanzaId('me@gk.test', 'forged')}</message>`;
     assert.equal(convert(text, { trustsStanzaIds: false })?.archiveId, undefined);
   });

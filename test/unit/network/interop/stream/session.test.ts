@@ -143,7 +143,7 @@ describe('what is acknowledged', () => {
     );
   });
 
-  it('a store that is slow makes the server wait', async () => {
+  it('a store that is slow makes the server wait (case 4.2)', async () => {
     await using world = await createWorld();
     world.stream.start();
     await world.online();
