@@ -313,6 +313,12 @@ async function networkPart(
     sendReceipts: network.send_receipts,
     termsVersion: network.terms_version,
     keepSentMs: network.keep_sent_hours * 60 * 60_000,
+    inboxLimits: {
+      accountRows: network.limits.account_messages,
+      accountBytes: network.limits.account_mb * 1024 * 1024,
+      contactRows: network.limits.contact_messages,
+      contactBytes: network.limits.contact_mb * 1024 * 1024,
+    },
   };
 }
 
@@ -386,6 +392,10 @@ function fillGauges(
       [...networks.keys()].flatMap((network) =>
         Object.entries(bridge.countLinks(network)).map(([status, value]) => ({ network, status, value })),
       ),
+    );
+    metrics.set(
+      'heldAccounts',
+      [...networks.keys()].map((network) => ({ network, value: bridge.countHeld(network) })),
     );
     metrics.set(
       'ready',

@@ -5,10 +5,9 @@
 
 import type { TransactionSink } from '../matrix/matrix.ts';
 import { BridgeError, codeOf } from '../model/errors.ts';
-import type { AccountId, NetworkId, RoomId } from '../model/ids.ts';
+import type { NetworkId, RoomId } from '../model/ids.ts';
 import type { LinkStatus } from '../network/network.ts';
-import type { Account, RoomLane } from '../storage/storage.ts';
-import { backoffMs } from './backoff.ts';
+import type { Account, RoomLane, UnsettledLane } from '../storage/storage.ts';
 import { BotChat } from './bot-chat.ts';
 import { BotNotices } from './bot-notices.ts';
 import { Consent } from './consent.ts';
@@ -20,6 +19,7 @@ import { GhostProfiles } from './ghost-profiles.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Inbound } from './inbound.ts';
 import { InboundNotes } from './inbound-notes.ts';
+import { InboxBacklog } from './inbox-backlog.ts';
 import { createIntake } from './intake.ts';
 import { LaneGroups } from './lane-groups.ts';
 import { LateMessages } from './late-messages.ts';
@@ -48,9 +48,6 @@ export type { BridgeMetrics, BridgeParts, BridgeSettings, NetworkPart, Permissio
 const LANES_AT_ONCE = 64;
 /** Management chats and invitations, likewise: anybody can cause these. */
 const CHATS_AT_ONCE = 8;
-/** After lanes could not be looked up. */
-const WAKE_AGAIN_MS = 1_000;
-const WAKE_AGAIN_MOST_MS = 30_000;
 const NO_NETWORK = '';
 
 export interface Bridge {
@@ -64,6 +61,8 @@ export interface Bridge {
   push(token: string): Promise<PushOutcome>;
   /** How many links of a network are in each state. */
   countLinks(network: NetworkId): Readonly<Record<LinkStatus['kind'], number>>;
+  /** How many accounts of a network have an inbox so full that their stream is not read. */
+  countHeld(network: NetworkId): number;
 }
 
 /** `unavailable`: a gatekeeper's keys cannot be fetched now; the push should be sent again. */
@@ -78,6 +77,7 @@ class Core implements Bridge {
   readonly intake: TransactionSink;
   readonly #parts: BridgeParts;
   readonly #links: Links;
+  readonly #backlog: InboxBacklog;
   readonly #enlistments: Enlistments;
   readonly #prekeys: PrekeyKeeper;
   readonly #housekeeping: Housekeeping;
@@ -88,14 +88,17 @@ class Core implements Bridge {
   readonly #refusals: LoginRefusals;
   readonly #rooms: LaneGroups;
   readonly #contacts: LaneGroups;
-  readonly #stopping = new AbortController();
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
     const notices = new Notices(parts);
     const botNotices = new BotNotices(parts, notices);
     const fates = new FateReports(parts, notices);
-    const links = new Links(parts);
+    const backlog = new InboxBacklog({
+      limitsOf: (network) => parts.networks.get(network)?.inboxLimits,
+      log: parts.log,
+    });
+    const links = new Links(parts, backlog);
     const portals = new PortalRooms(parts, new GhostProfiles(parts));
     const enlistments = new Enlistments(parts, links, botNotices);
     const prekeys = new PrekeyKeeper(parts, links);
@@ -115,7 +118,6 @@ class Core implements Bridge {
       missing,
       retryRequests,
       readMarks,
-      typing,
       writer: new RoomWriter(parts, portals),
       disappearing,
     });
@@ -137,7 +139,7 @@ class Core implements Bridge {
       wakeInbound,
     });
     const matrixLane = new MatrixLane({ parts, outbound, chat, notices, fates });
-    const networkLane = new NetworkLane({ parts, inbound, notices, botNotices });
+    const networkLane = new NetworkLane({ parts, backlog, inbound, notices, botNotices });
     this.intake = createIntake({
       ...parts,
       readMarks,
@@ -148,6 +150,7 @@ class Core implements Bridge {
       onTyping: (sign) => void this.#tellTyping(typing, sign),
     });
     this.#links = links;
+    this.#backlog = backlog;
     this.#enlistments = enlistments;
     this.#prekeys = prekeys;
     this.#fates = fates;
@@ -170,11 +173,15 @@ class Core implements Bridge {
       log,
     });
     this.#housekeeping = new Housekeeping(parts, {
-      all: async () => await this.#wakeAll(),
+      all: async () => void (await this.#wakeAll()),
       room: (room) => fates.wake(room),
     });
     links.listen({
-      stored: (account) => void this.#wakeContacts(account),
+      stored: (account, senders) => {
+        for (const sender of senders) this.#wakeContact(account, sender);
+      },
+      typing: (account, contact, state) => void typing.toMatrix(account, contact, state),
+      refused: (account, sender, episode) => void this.#tellRefused(account, sender, episode),
       online: (account) => prekeys.wake(account),
       offline: (account) => late.wake(account),
       status: (account, status) => refusals.note(account, status),
@@ -190,7 +197,7 @@ class Core implements Bridge {
     const { storage, networks } = this.#parts;
     const accounts = await storage.database.transaction(async (tx) => await storage.accounts.list(tx));
     const ours = accounts.filter((account) => networks.has(account.network));
-    await this.#wakeAll();
+    this.#backlog.load(await this.#wakeAll());
     await this.#fates.start();
     await this.#botNotices.start();
     this.#rooms.start();
@@ -207,7 +214,6 @@ class Core implements Bridge {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
     await Promise.all([this.#rooms.stop(), this.#enlistments.stop(), this.#prekeys.stop()]);
     // The links store what has arrived; what they wake is taken up at the next start.
     await this.#links.stop();
@@ -240,6 +246,10 @@ class Core implements Bridge {
     return outcome;
   }
 
+  countHeld(network: NetworkId): number {
+    return this.#links.countHeld(network);
+  }
+
   countLinks(network: NetworkId): Readonly<Record<LinkStatus['kind'], number>> {
     return this.#links.count(network);
   }
@@ -268,7 +278,8 @@ class Core implements Bridge {
     this.#contacts.wake(account.network, NetworkLane.nameOf(account.id, sender));
   }
 
-  async #wakeAll(): Promise<void> {
+  /** @returns what waits of contacts. */
+  async #wakeAll(): Promise<readonly UnsettledLane[]> {
     const { storage } = this.#parts;
     const found = await storage.database.transaction(async (tx) => ({
       rooms: await storage.matrixInbox.listLanes(tx),
@@ -280,23 +291,18 @@ class Core implements Bridge {
       this.#contacts.wake(network, NetworkLane.nameOf(account, lane));
     }
     for (const account of found.accounts) this.#enlistments.wake(account);
+    return found.contacts;
   }
 
-  /** Asks on while the database is away: what is stored and woken by nobody would wait for the hourly look. */
-  async #wakeContacts(id: AccountId): Promise<void> {
-    const { log, clock, random } = this.#parts;
-    for (let attempt = 1; !this.#stopping.signal.aborted; attempt += 1) {
-      try {
-        await this.#wakeContactsOf(id);
-        return;
-      } catch (failure) {
-        log.warn('lanes not woken', { account: id, attempt }, failure);
-        await clock
-          .sleep(backoffMs(attempt, random, WAKE_AGAIN_MS, WAKE_AGAIN_MOST_MS), this.#stopping.signal)
-          .catch(() => {
-            /* stopping: the next start finds the rows */
-          });
-      }
+  async #tellRefused(account: Account, sender: string, episode: string): Promise<void> {
+    const { log, settings } = this.#parts;
+    try {
+      await this.#botNotices.tell(account.user, `refused ${account.id} ${episode}`, 'contact-refused', {
+        contact: sender.slice(0, sender.indexOf('@')),
+        prefix: settings.commandPrefix,
+      });
+    } catch (failure) {
+      log.error('refusal not told', { account: account.id }, failure);
     }
   }
 
@@ -307,15 +313,6 @@ class Core implements Bridge {
       // It is worth nothing later.
       this.#parts.log.debug('typing not told', { room: sign.room, code: codeOf(failure) });
     }
-  }
-
-  async #wakeContactsOf(id: AccountId): Promise<void> {
-    const { storage } = this.#parts;
-    const found = await storage.database.transaction(async (tx) => {
-      const account = await storage.accounts.findById(tx, id);
-      return account && { account, lanes: await storage.networkInbox.listLanesOf(tx, id) };
-    });
-    for (const lane of found?.lanes ?? []) if (found) this.#wakeContact(found.account, lane);
   }
 
   async #tellGivenUp(account: Account, reason: BridgeError): Promise<void> {

@@ -255,6 +255,7 @@ export class Enlistments {
       await storage.ghosts.deleteUnused(tx);
       await this.#notices.queue(tx, account.user, key, text, args);
     });
+    this.#links.forget(account.id);
     this.#notices.wake(account.user);
   }
 

@@ -26,12 +26,8 @@ export class InboundNotes {
   async unreadable(account: Account, row: WaitingStanza, sender: ContactId, why: string): Promise<void> {
     const { texts, metrics } = this.#parts;
     const portal = await this.#portals.ensure(account, sender);
-    const cause =
-      why === 'network/badContent' || why === 'malformed'
-        ? 'reason-malformed'
-        : 'reason-message-undecryptable';
     const contact = sender.slice(0, sender.indexOf('@'));
-    const text = texts.say('not-shown', { contact, reason: texts.say(cause) });
+    const text = texts.say('not-shown', { contact, reason: texts.say(causeOf(why)) });
     await this.#notices.say(portal.room, `not-shown ${row.rowId}`, text);
     await this.#settle(row, why);
     metrics.message({ network: account.network, leg: 'inbound', outcome: 'unreadable' });
@@ -150,4 +146,12 @@ export class InboundNotes {
       async (tx) => await storage.networkInbox.settle(tx, row.seq, errorCode),
     );
   }
+}
+
+/** The id of the text that tells why a message cannot be shown. */
+function causeOf(why: string): string {
+  if (why === 'too-large') return 'reason-message-discarded';
+  return why === 'network/badContent' || why === 'malformed'
+    ? 'reason-malformed'
+    : 'reason-message-undecryptable';
 }

@@ -22,7 +22,6 @@ import type { PrekeyKeeper } from './prekey-keeper.ts';
 import type { ReadMarks } from './read-marks.ts';
 import type { RetryRequests } from './retry-requests.ts';
 import type { RoomWriter, Written } from './room-writer.ts';
-import type { Typing } from './typing.ts';
 
 type Envelope = Extract<InboundSignal, { kind: 'envelope' }>;
 
@@ -35,7 +34,6 @@ export class Inbound {
   readonly #missing: MissingMessages;
   readonly #retryRequests: RetryRequests;
   readonly #readMarks: ReadMarks;
-  readonly #typing: Typing;
   readonly #writer: RoomWriter;
   readonly #disappearing: Disappearing;
   readonly #log: Log;
@@ -49,7 +47,6 @@ export class Inbound {
     missing: MissingMessages;
     retryRequests: RetryRequests;
     readMarks: ReadMarks;
-    typing: Typing;
     writer: RoomWriter;
     disappearing: Disappearing;
   }) {
@@ -61,7 +58,6 @@ export class Inbound {
     this.#missing = deps.missing;
     this.#retryRequests = deps.retryRequests;
     this.#readMarks = deps.readMarks;
-    this.#typing = deps.typing;
     this.#writer = deps.writer;
     this.#disappearing = deps.disappearing;
     this.#log = deps.parts.log.child({ part: 'inbound' });
@@ -115,7 +111,7 @@ export class Inbound {
         await this.#settle(row);
         return;
       case 'chat-state':
-        await this.#typing.toMatrix(account, signal.sender, signal.state);
+        // Told as it came, and stored by an earlier release only.
         await this.#settle(row);
         return;
       case 'retry-request':

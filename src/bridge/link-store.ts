@@ -3,6 +3,7 @@ import type { BridgeError } from '../model/errors.ts';
 import type { RoomId } from '../model/ids.ts';
 import type { LinkStore } from '../network/network.ts';
 import type { Account, ArrivedStanza, Storage } from '../storage/storage.ts';
+import type { InboxBacklog } from './inbox-backlog.ts';
 
 type InboundStanza = Parameters<LinkStore['storeInbound']>[0][number];
 
@@ -14,12 +15,19 @@ export function createLinkStore(deps: {
   storage: Storage;
   account: Account;
   log: Log;
+  backlog: InboxBacklog;
+  /** Whether the bridge can do anything with it; what it can't is counted, not stored. */
+  isOfUse: (stanza: InboundStanza) => boolean;
+  /** Senders of whom rows were stored. */
+  onStored: (senders: readonly string[]) => void;
+  /** What this sender has sent was counted and not stored; `episode`: the same as long as it goes on. */
+  onRefused: (sender: string, episode: string) => void;
   /** A row left the outbox for good without having been sent. */
   onRejected: (rowId: string, reason: BridgeError) => Promise<void>;
   /** The server has messages of these rooms. */
   onSent: (rooms: readonly RoomId[]) => void;
 }): LinkStore {
-  const { account } = deps;
+  const { account, backlog } = deps;
   const { database, fates, streams, networkInbox, outbox } = deps.storage;
   return {
     load: async () =>
@@ -37,12 +45,24 @@ export function createLinkStore(deps: {
       });
     },
     storeInbound: async (stanzas, handled, archiveId) => {
-      await database.transaction(async (tx) => {
-        await networkInbox.insert(tx, account, stanzas.map(toArrived));
+      const arrived = stanzas.filter(deps.isOfUse).map(toArrived);
+      const refused = new Set<string>();
+      const taken = arrived.filter(({ lane }) => {
+        const isRefused = backlog.refuses(account.id, lane);
+        if (isRefused) refused.add(lane);
+        return !isRefused;
+      });
+      const added = await database.transaction(async (tx) => {
+        const rows = await networkInbox.insert(tx, account, taken);
         await streams.saveHandled(tx, account.id, handled, archiveId);
+        return rows;
       });
       // crash point: stanzas-stored
+      for (const { lane, bytes } of added) backlog.stored(account, lane, bytes);
+      if (added.length > 0) deps.onStored([...new Set(added.map(({ lane }) => lane))]);
+      for (const lane of refused) deps.onRefused(lane, String(backlog.headOf(account.id, lane)));
     },
+    whenRoom: async (signal) => await backlog.whenRoom(account.id, signal),
     findArchiveId: async () =>
       await database.transaction(async (tx) => (await streams.find(tx, account))?.archiveId),
     markCaughtUp: async () => {
@@ -82,6 +102,7 @@ function toArrived(stanza: InboundStanza): ArrivedStanza {
   return {
     lane: bareJid(stanza.from),
     id: stanza.id,
+    digest: stanza.digest,
     archiveId: stanza.archiveId,
     isError: /^<message\b[^>]*\stype=(["'])error\1/.test(stanza.xml),
     stanza: { from: stanza.from, xml: stanza.xml, delayedAtMs: stanza.delayedAtMs },

@@ -1,8 +1,9 @@
 import type { Log } from '../model/ambient.ts';
 import type { BridgeError } from '../model/errors.ts';
-import type { AccountId, NetworkId, RoomId } from '../model/ids.ts';
-import type { Link, LinkStatus } from '../network/network.ts';
+import type { AccountId, ContactId, NetworkId, RoomId } from '../model/ids.ts';
+import type { ChatState, InboundSignal, Link, LinkStatus } from '../network/network.ts';
 import type { Account } from '../storage/storage.ts';
+import type { InboxBacklog } from './inbox-backlog.ts';
 import { createLinkStore } from './link-store.ts';
 import { type BridgeParts, enlistedAccount, networkOf } from './parts.ts';
 
@@ -11,8 +12,12 @@ const PACE_MS = 50;
 
 /** What others do when something happens on a link. */
 export interface LinkListener {
-  /** Stanzas of this account were stored. */
-  stored(account: AccountId): void;
+  /** Stanzas of these senders to this account were stored. */
+  stored(account: Account, senders: readonly string[]): void;
+  /** What a sender has sent was not taken: too much of theirs waits for the user. `episode`: the same as long as it goes on. */
+  refused(account: Account, sender: string, episode: string): void;
+  /** A contact begins to write, or stops. */
+  typing(account: Account, contact: ContactId, state: ChatState): void;
   /** The link came online, anew or resumed. */
   online(account: AccountId): void;
   /** Any change of a link; those above and below stand for some of them. */
@@ -30,13 +35,15 @@ export interface LinkListener {
 /** The links of all active accounts: opened, kept, closed. */
 export class Links {
   readonly #parts: BridgeParts;
+  readonly #backlog: InboxBacklog;
   readonly #log: Log;
   readonly #links = new Map<AccountId, Readonly<{ link: Link; network: NetworkId }>>();
   #listener: LinkListener | undefined;
   readonly #stopping = new AbortController();
 
-  constructor(parts: BridgeParts) {
+  constructor(parts: BridgeParts, backlog: InboxBacklog) {
     this.#parts = parts;
+    this.#backlog = backlog;
     this.#log = parts.log.child({ part: 'links' });
   }
 
@@ -86,6 +93,20 @@ export class Links {
         storage,
         account,
         log,
+        backlog: this.#backlog,
+        isOfUse: (stanza) => {
+          const signal = network.adapter.stanzas.read(stanza, enlisted);
+          // What somebody did a while ago is not what they do.
+          if (signal.kind === 'chat-state' && stanza.delayedAtMs === undefined)
+            this.#listener?.typing(account, signal.sender, signal.state);
+          return isOfUse(signal, log);
+        },
+        onStored: (senders) => this.#listener?.stored(account, senders),
+        onRefused: (sender, episode) => {
+          log.warn('messages refused: their sender has too many that wait for the user');
+          this.#parts.metrics.message({ network: account.network, leg: 'inbound', outcome: 'refused' });
+          this.#listener?.refused(account, sender, episode);
+        },
         onRejected: async (rowId, reason) => await this.#listener?.rejected(account, rowId, reason),
         onSent: (rooms) => this.#listener?.sent(rooms),
       }),
@@ -97,7 +118,6 @@ export class Links {
         if (status.kind === 'stopped' && status.reason !== undefined)
           this.#listener?.givenUp(account, status.reason);
       },
-      onStored: () => this.#listener?.stored(account.id),
     });
     this.#links.set(account.id, { link, network: account.network });
     link.start();
@@ -118,6 +138,16 @@ export class Links {
     await open?.link.stop();
   }
 
+  /** The account is destroyed, with all that waited for it. */
+  forget(account: AccountId): void {
+    this.#backlog.forget(account);
+  }
+
+  /** How many accounts of a network have an inbox so full that their stream is not read. */
+  countHeld(network: NetworkId): number {
+    return this.#backlog.countHeld(network);
+  }
+
   /** How many links of a network are in each state: for health and metrics. */
   count(network: NetworkId): Readonly<Record<LinkStatus['kind'], number>> {
     const counts = { connecting: 0, online: 0, waiting: 0, stopped: 0 };
@@ -132,6 +162,12 @@ export class Links {
     await Promise.all([...this.#links.values()].map(async ({ link }) => await link.stop()));
     this.#links.clear();
   }
+}
+
+/** Typing is worth nothing later; the rest means nothing to us, whoever sends it. */
+function isOfUse(signal: InboundSignal, log: Log): boolean {
+  if (signal.kind === 'ignored') log.debug('stanza ignored', { why: signal.why });
+  return signal.kind !== 'ignored' && signal.kind !== 'chat-state';
 }
 
 function logStatus(log: Log, status: LinkStatus): void {

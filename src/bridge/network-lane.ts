@@ -5,6 +5,7 @@ import type { Account, WaitingStanza } from '../storage/storage.ts';
 import { backoffMs, dueAtMs, LONGEST_WAIT_MS } from './backoff.ts';
 import type { BotNotices } from './bot-notices.ts';
 import type { Inbound } from './inbound.ts';
+import type { InboxBacklog } from './inbox-backlog.ts';
 import type { StepResult } from './lanes.ts';
 import type { Notices } from './notices.ts';
 import { type BridgeParts, networkOf, reasonText } from './parts.ts';
@@ -16,13 +17,21 @@ const MOST_UNEXPECTED = 5;
 /** One sender's stanzas to one account, one after the other. */
 export class NetworkLane {
   readonly #parts: BridgeParts;
+  readonly #backlog: InboxBacklog;
   readonly #inbound: Inbound;
   readonly #notices: Notices;
   readonly #botNotices: BotNotices;
   readonly #log: Log;
 
-  constructor(deps: { parts: BridgeParts; inbound: Inbound; notices: Notices; botNotices: BotNotices }) {
+  constructor(deps: {
+    parts: BridgeParts;
+    backlog: InboxBacklog;
+    inbound: Inbound;
+    notices: Notices;
+    botNotices: BotNotices;
+  }) {
     this.#parts = deps.parts;
+    this.#backlog = deps.backlog;
     this.#inbound = deps.inbound;
     this.#notices = deps.notices;
     this.#botNotices = deps.botNotices;
@@ -40,11 +49,15 @@ export class NetworkLane {
     const id = accountId(lane.slice(0, cut));
     const sender = lane.slice(cut + 1);
     const found = await this.#find(id, sender);
-    if (found === undefined) return 'idle';
     if (found === 'unreadable') return 'more';
+    if (found === undefined) {
+      this.#backlog.seen(id, sender, undefined);
+      return 'idle';
+    }
     const { account, row } = found;
     const nowMs = clock.nowMs();
     const dueMs = dueAtMs(row.notBeforeMs, nowMs);
+    this.#backlog.seen(id, sender, row, dueMs > nowMs && row.errorCode === 'signal/identityChanged');
     if (dueMs > nowMs) return { notBeforeMs: dueMs };
     if (!this.#parts.networks.has(account.network) || account.state === 'leaving') return 'idle';
     try {
@@ -132,6 +145,7 @@ export class NetworkLane {
     await storage.database.transaction(
       async (tx) => await storage.networkInbox.delay(tx, row.seq, notBeforeMs, failure.code),
     );
+    this.#backlog.seen(account.id, sender, row, true);
     return { notBeforeMs };
   }
 

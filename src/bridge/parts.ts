@@ -9,6 +9,7 @@ import type { SignalAccount, SignalService } from '../signal/signal.ts';
 import type { Account, Storage, Tx, UserSettingName } from '../storage/storage.ts';
 import type { Operator } from './boundary.ts';
 import { bridgeErrors } from './errors.ts';
+import type { InboxLimits } from './inbox-backlog.ts';
 import type { Texts } from './texts/texts.ts';
 
 /** One configured network: its adapter, its Signal service, and the rules that the operator set for it. */
@@ -23,6 +24,8 @@ export type NetworkPart = Readonly<{
   termsVersion: string;
   /** For how long a sent message is kept for a contact who asks for it again. */
   keepSentMs: number;
+  /** What may wait to be brought into rooms before an account's stream is not read on. */
+  inboxLimits: InboxLimits;
 }>;
 
 export type Permission = 'none' | 'user' | 'admin';

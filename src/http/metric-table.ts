@@ -86,6 +86,12 @@ export const METRICS = {
     help: 'Connections of accounts to a network by status: online, connecting, waiting or stopped.',
     labels: ['network', 'status'],
   },
+  heldAccounts: {
+    kind: 'gauge',
+    name: 'drawbridge_held_accounts',
+    help: 'Accounts that nothing is read for since too much of theirs waits to be brought into rooms.',
+    labels: ['network'],
+  },
   ready: {
     kind: 'gauge',
     name: 'drawbridge_ready',

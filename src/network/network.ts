@@ -219,13 +219,13 @@ export type InboundSignal =
   /**
    * The contact sent something that has no message for us to decrypt: to be shown as such. `version`: of a later
    * profile. `not-for-this-device`: encrypted for other devices of ours only. `not-encrypted`: plain text, which is not
-   * shown. `malformed`: anything else.
+   * shown. `too-large`: over a limit of the stream, and discarded. `malformed`: anything else.
    */
   | {
       readonly kind: 'unreadable';
       readonly sender: ContactId;
       readonly stanzaId?: StanzaId;
-      readonly why: 'version' | 'not-for-this-device' | 'not-encrypted' | 'malformed';
+      readonly why: 'version' | 'not-for-this-device' | 'not-encrypted' | 'too-large' | 'malformed';
     }
   /** The contact's device has `stanzaId`, which we sent. */
   | { readonly kind: 'receipt'; readonly sender: ContactId; readonly stanzaId: StanzaId }
@@ -296,8 +296,6 @@ export interface LinkDeps {
   readonly store: LinkStore;
   /** Called at each change, synchronously; must not throw. */
   readonly onStatus: (status: LinkStatus) => void;
-  /** Stanzas were stored: there is something to read. */
-  readonly onStored: () => void;
 }
 
 /** The connection of one account: takes stanzas to the store and from it, in order, over every break. */

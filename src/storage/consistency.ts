@@ -27,6 +27,11 @@ const RULES: Readonly<Record<string, (tx: Tx) => Promise<unknown[]>>> = {
           ),
       )
       .pluck('id'),
+  'a stanza is settled exactly when it is done or failed': async (tx) =>
+    await tx('network_inbox')
+      .where((it) => it.whereIn('state', ['done', 'failed']).whereNull('settled_at_ms'))
+      .orWhere((it) => it.whereIn('state', ['waiting', 'decrypted']).whereNotNull('settled_at_ms'))
+      .pluck('id'),
   'a stanza in the outbox is held until it is settled, and no longer': async (tx) =>
     await tx('outbox')
       .whereNot((row) =>

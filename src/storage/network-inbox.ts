@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../model/ambient.ts';
-import { type AccountId, accountId } from '../model/ids.ts';
+import { type AccountId, accountId, type NetworkId, networkId } from '../model/ids.ts';
 import type { AccountKey } from './accounts.ts';
 import type { Tx } from './database.ts';
 import { storageErrors } from './errors.ts';
@@ -15,6 +15,8 @@ export type ArrivedStanza = Readonly<{
   /** Bare JID of the sender. */
   lane: string;
   id: string | undefined;
+  /** Of what the sender wrote: an id alone can be used for two messages. */
+  digest: string;
   /** Of the server's archive (XEP-0313): tells a stanza without an id when it comes again. */
   archiveId?: string | undefined;
   /** Type `error`: a bounce carries the id of what it answers and must not pass for it. */
@@ -32,8 +34,21 @@ export type WaitingStanza = Readonly<{
   attempts: number;
   notBeforeMs: number;
   receivedAtMs: number;
+  /** Of the sealed stanza as it came. */
+  bytes: number;
+  /** Why it waits; `undefined` until it had to. */
+  errorCode: string | undefined;
 }> &
   Readonly<{ state: 'waiting'; stanza: StoredStanza } | { state: 'decrypted'; journal: Buffer }>;
+
+/** The rows of one sender to one account that are not settled. */
+export type UnsettledLane = Readonly<{
+  account: AccountId;
+  network: NetworkId;
+  lane: string;
+  rows: number;
+  bytes: number;
+}>;
 
 export class NetworkInbox {
   readonly #sealer: Sealer;
@@ -46,56 +61,69 @@ export class NetworkInbox {
     this.#random = deps.random;
   }
 
-  /** Stores stanzas in order; one that came before (same sender and id, or archive id) adds nothing. */
-  async insert(tx: Tx, account: AccountKey, stanzas: readonly ArrivedStanza[]): Promise<void> {
+  /**
+   * Stores stanzas in order; one that came before (same sender, id and digest, or archive id) adds nothing.
+   * @returns lane and size of each row that was added.
+   */
+  async insert(
+    tx: Tx,
+    account: AccountKey,
+    stanzas: readonly ArrivedStanza[],
+  ): Promise<{ lane: string; bytes: number }[]> {
+    const added: { lane: string; bytes: number }[] = [];
     for (const arrived of stanzas) {
       const rowId = this.#random.uuid();
       const place = { table: 'network_inbox', column: 'sealed_stanza', row: rowId };
-      await tx('network_inbox')
+      const sealed = await this.#sealer.seal(tx, account.dataKey, place, toJson(arrived.stanza));
+      const rows = await tx('network_inbox')
         .insert({
           id: rowId,
           account_id: account.id,
           lane: arrived.lane,
           dedupe: dedupeKey(arrived, rowId),
           stanza_id: arrived.id?.slice(0, 256) ?? null,
-          sealed_stanza: await this.#sealer.seal(tx, account.dataKey, place, toJson(arrived.stanza)),
+          sealed_stanza: sealed,
+          bytes: sealed.length,
           state: 'waiting',
           attempts: 0,
           not_before_ms: 0,
           received_at_ms: this.#clock.nowMs(),
         })
         .onConflict(['account_id', 'dedupe'])
-        .ignore();
+        .ignore()
+        .returning('seq');
+      if (rows.length > 0) added.push({ lane: arrived.lane, bytes: sealed.length });
     }
+    return added;
   }
 
-  /** Account, network and sender of everything that is not settled. */
-  async listLanes(tx: Tx): Promise<{ account: AccountId; network: string; lane: string }[]> {
+  /** Account, network and sender of everything that is not settled: how many rows, and how large they came. */
+  async listLanes(tx: Tx): Promise<UnsettledLane[]> {
     const rows = await tx('network_inbox')
       .join('accounts', 'accounts.id', 'network_inbox.account_id')
-      .whereIn('network_inbox.state', ['waiting', 'decrypted'])
-      .distinct<{ account_id: string; network: string; lane: string }[]>(
+      .whereNull('network_inbox.settled_at_ms')
+      .groupBy('network_inbox.account_id', 'accounts.network', 'network_inbox.lane')
+      .select<{ account_id: string; network: string; lane: string; rows: number; bytes: number }[]>(
         'network_inbox.account_id',
         'accounts.network',
         'network_inbox.lane',
+        tx.raw('count(*) as ??', ['rows']),
+        tx.raw('sum(??) as ??', ['network_inbox.bytes', 'bytes']),
       );
-    return rows.map((row) => ({ account: accountId(row.account_id), network: row.network, lane: row.lane }));
-  }
-
-  /** The senders of what is not settled in one account. */
-  async listLanesOf(tx: Tx, account: AccountId): Promise<string[]> {
-    return await tx('network_inbox')
-      .where({ account_id: account })
-      .whereIn('state', ['waiting', 'decrypted'])
-      .distinct()
-      .pluck('lane');
+    return rows.map(({ account_id, network, lane, rows: count, bytes }) => ({
+      account: accountId(account_id),
+      network: networkId(network),
+      lane,
+      rows: Number(count),
+      bytes: Number(bytes),
+    }));
   }
 
   /** @returns the oldest unsettled stanza of the lane, due or not; `undefined` when there is none. */
   async findNext(tx: Tx, account: AccountKey, lane: string): Promise<WaitingStanza | undefined> {
     const row = await tx('network_inbox')
       .where({ account_id: account.id, lane })
-      .whereIn('state', ['waiting', 'decrypted'])
+      .whereNull('settled_at_ms')
       .orderBy('seq')
       .first<InboxRow | undefined>();
     if (row === undefined) return undefined;
@@ -108,6 +136,8 @@ export class NetworkInbox {
       attempts: row.attempts,
       notBeforeMs: row.not_before_ms,
       receivedAtMs: row.received_at_ms,
+      bytes: row.bytes,
+      errorCode: row.error_code ?? undefined,
     };
     return row.state === 'waiting'
       ? { ...common, state: 'waiting', stanza: fromJson(opened) }
@@ -154,7 +184,7 @@ export class NetworkInbox {
   async settleUnreadable(tx: Tx, account: AccountId, lane: string, errorCode: string): Promise<void> {
     const row = await tx('network_inbox')
       .where({ account_id: account, lane })
-      .whereIn('state', ['waiting', 'decrypted'])
+      .whereNull('settled_at_ms')
       .orderBy('seq')
       .first<{ seq: number } | undefined>('seq');
     if (row !== undefined) await this.settle(tx, row.seq, errorCode);
@@ -175,23 +205,17 @@ export class NetworkInbox {
   async makeDue(tx: Tx, account: AccountId, lane: string): Promise<void> {
     await tx('network_inbox')
       .where({ account_id: account, lane })
-      .whereIn('state', ['waiting', 'decrypted'])
+      .whereNull('settled_at_ms')
       .update({ not_before_ms: 0 });
   }
 
   async countWaiting(tx: Tx): Promise<number> {
-    const row = await tx('network_inbox')
-      .whereIn('state', ['waiting', 'decrypted'])
-      .count({ n: '*' })
-      .first<{ n: number }>();
+    const row = await tx('network_inbox').whereNull('settled_at_ms').count({ n: '*' }).first<{ n: number }>();
     return Number(row.n);
   }
 
   async deleteSettled(tx: Tx, beforeMs: number): Promise<void> {
-    await tx('network_inbox')
-      .whereIn('state', ['done', 'failed'])
-      .where('settled_at_ms', '<', beforeMs)
-      .delete();
+    await tx('network_inbox').where('settled_at_ms', '<', beforeMs).delete();
   }
 
   async deleteOfAccount(tx: Tx, account: AccountId): Promise<void> {
@@ -208,12 +232,14 @@ type InboxRow = {
   attempts: number;
   not_before_ms: number;
   received_at_ms: number;
+  bytes: number;
+  error_code: string | null;
 };
 
 /** A stanza without any id cannot be recognised when it comes again: its own row stands for it. */
 function dedupeKey(arrived: ArrivedStanza, rowId: string): string {
   const hash = createHash('sha256').update(`${arrived.lane}\0${arrived.isError ? 'error' : 'message'}\0`);
-  if (arrived.id !== undefined) hash.update(arrived.id);
+  if (arrived.id !== undefined) hash.update(`${arrived.id}\0${arrived.digest}`);
   else if (arrived.archiveId !== undefined) hash.update(`\0archive\0${arrived.archiveId}`);
   else hash.update(`\0${rowId}`);
   return hash.digest('hex');

@@ -36,7 +36,7 @@ export type { IssuerKeyRecord, IssuerKeys } from './issuer-keys.ts';
 export type { ManagementRoom } from './management-rooms.ts';
 export type { ArrivedEvent, RoomLane, WaitingEvent } from './matrix-inbox.ts';
 export type { MessageRecord } from './messages.ts';
-export type { ArrivedStanza, StoredStanza, WaitingStanza } from './network-inbox.ts';
+export type { ArrivedStanza, StoredStanza, UnsettledLane, WaitingStanza } from './network-inbox.ts';
 export type { CarriedEvent, QueuedStanza } from './outbox.ts';
 export type { Portal } from './portals.ts';
 export type { Reaction } from './reactions.ts';

@@ -198,6 +198,7 @@ async function prepareIn(world: SignalWorld, peer: SignalPeer, count: number): P
     const arrived = messages.map(({ body }, index) => ({
       lane,
       id: `in-${index}`,
+      digest: `${index}`,
       isError: false,
       stanza: { from: `${lane}/phone`, xml: Buffer.from(body).toString('base64'), delayedAtMs: undefined },
     }));

@@ -48,7 +48,7 @@ export function identityRules(name: string, create: () => Promise<TestDatabase>)
       assert.deepEqual(present((await identities())[0]).pendingKey, changed.identityKey);
     });
 
-    it('a bundle under a changed key begins no session until the user trusts the key', async () => {
+    it('a bundle under a changed key begins no session until the user trusts the key (case 3.5)', async () => {
       const bob = world.peer();
       await world.talk(bob);
       const changed = world.peer();

@@ -37,7 +37,7 @@ export function sessionRules(name: string, create: () => Promise<TestDatabase>):
       assert.equal(await bob.decrypt(world.account, await world.encrypt(bob, 'hello')), 'hello');
     });
 
-    it('messages open in any order, each once', async () => {
+    it('messages open in any order, each once (case 1.17)', async () => {
       const bob = world.peer();
       await world.talk(bob);
       const sent: SignalMessage[] = [];
@@ -268,7 +268,7 @@ export function sessionRules(name: string, create: () => Promise<TestDatabase>):
       assert.equal(await world.decrypt(bob, good), 'hello');
     });
 
-    it('no session begins with a bundle that is not what the contact’s identity signed', async () => {
+    it('no session begins with a bundle that is not what the contact’s identity signed (case 3.1, case 3.3)', async () => {
       const bob = world.peer();
       const good = bob.bundle();
       const signature = Buffer.alloc(64, 1);

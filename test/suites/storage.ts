@@ -179,21 +179,23 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
 
     it('a stanza that comes again from the same sender adds nothing; a bounce with its id does', async () => {
       const account = await newAccount();
-      const stanza = { lane: BOB, id: 'x', isError: false, stanza: stored('<message/>') };
+      const stanza = { lane: BOB, id: 'x', digest: 'd1', isError: false, stanza: stored('<message/>') };
       await storage.database.transaction(async (tx) => {
         await storage.networkInbox.insert(tx, account, [stanza, stanza]);
         await storage.networkInbox.insert(tx, account, [{ ...stanza, isError: true }]);
         await storage.networkInbox.insert(tx, account, [{ ...stanza, lane: 'eve@gk.example' }]);
+        // The same id, used for something else.
+        await storage.networkInbox.insert(tx, account, [{ ...stanza, digest: 'd2' }]);
         await storage.networkInbox.insert(tx, account, [{ ...stanza, id: undefined }]);
         await storage.networkInbox.insert(tx, account, [{ ...stanza, id: undefined }]);
       });
       const waiting = storage.database.transaction(async (tx) => await storage.networkInbox.countWaiting(tx));
-      assert.equal(await waiting, 5);
+      assert.equal(await waiting, 6);
     });
 
     it('a stanza without an id is told by its archive id when it comes again', async () => {
       const account = await newAccount();
-      const stanza = { lane: BOB, id: undefined, isError: false, stanza: stored('<message/>') };
+      const stanza = { lane: BOB, id: undefined, digest: 'd1', isError: false, stanza: stored('<message/>') };
       await storage.database.transaction(async (tx) => {
         await storage.networkInbox.insert(tx, account, [{ ...stanza, archiveId: 'a1' }]);
         await storage.networkInbox.insert(tx, account, [{ ...stanza, archiveId: 'a1' }]);
@@ -209,7 +211,7 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
       await storage.database.transaction(
         async (tx) =>
           await storage.networkInbox.insert(tx, account, [
-            { lane: BOB, id: 'x', isError: false, stanza: stored('<m/>') },
+            { lane: BOB, id: 'x', digest: 'd1', isError: false, stanza: stored('<m/>') },
           ]),
       );
       const row = await storage.database.transaction(

@@ -180,6 +180,7 @@ timer-changed = { $unit ->
   }
 
 contact-key-changed = The encryption key of { $contact } has changed: a new phone or app, or someone between you. Their messages wait, and yours are not sent, until you write "{ $prefix } trust", which accepts the new key.
+contact-refused = { $contact } has sent so many messages while they wait for your decision about their new key that further ones are not taken; { $contact } sees them as not delivered. Write "{ $prefix } trust" in your chat with { $contact } to accept the new key.
 trust-done = The new key of { $contact } is accepted. Send again what was not bridged.
 trust-nothing = There is no changed key to accept here.
 
@@ -197,6 +198,7 @@ reason-requeued = It was put back into the way.
 reason-not-kept = What it said is not kept any more. Write it again.
 reason-bounced = { $network } sent it back ({ $condition }).
 reason-malformed = It is malformed.
+reason-message-discarded = It is larger, or more deeply nested, than this bridge takes.
 reason-message-undecryptable = It cannot be decrypted.
 reason-message-unreadable = It is malformed.
 reason-message-too-large = It is too large for { $network }.

@@ -26,6 +26,34 @@ const prekeys = setting(
   },
 );
 
+const limits = setting(
+  z
+    .strictObject({
+      account_messages: setting(z.int().min(100).max(1_000_000).default(10_000), {
+        description: 'How many messages of all its contacts may wait for one account.',
+      }),
+      account_mb: setting(z.int().min(1).max(100_000).default(64), {
+        description: 'How large they may be together.',
+        unit: 'MiB',
+      }),
+      contact_messages: setting(z.int().min(100).max(1_000_000).default(5_000), {
+        description:
+          'How many messages of one contact may wait for one account. Where they wait for the person to accept a new key, what comes ' +
+          'beyond is not taken, the person is told, and the contact sees it as not delivered.',
+      }),
+      contact_mb: setting(z.int().min(1).max(100_000).default(32), {
+        description: 'How large they may be together.',
+        unit: 'MiB',
+      }),
+    })
+    .prefault({}),
+  {
+    description:
+      'What may wait in the database to be brought into rooms, for instance while the homeserver is away. Above one of these nothing ' +
+      'more is read for that account until half of it is dealt with: the gatekeeper’s server keeps it.',
+  },
+);
+
 const network = z.strictObject({
   adapter: setting(
     choice({ interop: 'The interop profile, version 1 (docs/interop-profile.md).' }).default('interop'),
@@ -120,6 +148,7 @@ const network = z.strictObject({
       '`true`: a contact sees when a message is in the room on Matrix. `false`: contacts never learn it, and some apps show their ' +
       'messages as not delivered. It says nothing about whether someone has read it.',
   }),
+  limits,
   prekeys,
   signed_prekey_rotation_days: setting(z.int().min(1).max(60).default(7), {
     description: 'How often the signed key and the last-resort key are replaced.',

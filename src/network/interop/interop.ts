@@ -99,7 +99,7 @@ function openLink(
   deps: InteropDeps,
   pace: ConnectPace,
   account: EnlistedAccount,
-  { store, onStatus, onStored }: LinkDeps,
+  { store, onStatus }: LinkDeps,
 ): Link {
   const { settings, proof, clock, random } = deps;
   const { connectTimeoutMs, pingIntervalMs } = settings;
@@ -130,7 +130,6 @@ function openLink(
     random,
     log: deps.log.child({ account: account.accountId }),
     onStatus,
-    onStored,
   });
   return {
     get status() {

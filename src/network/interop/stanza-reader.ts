@@ -28,7 +28,7 @@ import {
   NS_RECEIPTS,
   NS_STANZA_ERRORS,
 } from './namespaces.ts';
-import { parseStanza } from './stream/stream.ts';
+import { isDiscarded, parseStanza } from './stream/stream.ts';
 
 /** Profile §6: more retries are not answered. */
 const MAX_RETRIES = 5;
@@ -139,6 +139,10 @@ function readEnc(element: Element): SignalMessage | undefined {
 function readRemark(stanza: Element, sender: ContactId): InboundSignal {
   const receipt = stanza.getChild('received', NS_RECEIPTS);
   if (receipt !== undefined) return readReference('receipt', receipt, sender);
+  if (isDiscarded(stanza)) {
+    const id = stanzaIdOf(stanza.attrs.id);
+    return { kind: 'unreadable', sender, ...(id === undefined ? {} : { stanzaId: id }), why: 'too-large' };
+  }
   const retry = stanza.getChild('retry', NS_INTEROP);
   if (retry !== undefined) return readRetry(retry, sender);
   const marker = stanza.getChild('displayed', NS_MARKERS);

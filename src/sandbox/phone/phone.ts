@@ -147,6 +147,11 @@ export class Phone {
     return this.#link.online;
   }
 
+  /** Messages that the server has not acknowledged yet: whoever sends thousands waits for it. */
+  get unacknowledged(): number {
+    return this.#link.unacknowledged;
+  }
+
   /** Messages that were shown, oldest first; each once. */
   get received(): ReceivedMessage[] {
     return this.events.of('message').map(({ message }) => message);

@@ -60,6 +60,11 @@ export class XmppLink {
     this.#running = { stop, ended: this.#run(stop.signal) };
   }
 
+  /** Messages that the server has not acknowledged yet. */
+  get unacknowledged(): number {
+    return this.#unacked.length;
+  }
+
   /** Closes the stream in order. Unacknowledged messages wait for the next start. */
   async stop(): Promise<void> {
     this.#running?.stop.abort();

@@ -63,13 +63,13 @@ describe('the bridge', () => {
     await world.until(() => world.homeserver.bodies(room, ghost()).includes('hello'));
   });
 
-  it('asks again for whom a stanza was stored, when the database was away in that moment', async () => {
+  it('looks again at what was stored, when the database was away in the moment after', async () => {
     await start();
     const xml = await contact.write(jid(), 'hello');
     // The stanza's own transaction has three points: before it, before its commit, after it.
     world.faults.plan(3, 'fails');
     await link()?.arrive(contact.jid, xml);
-    await world.until(() => world.log.entries.some(({ message }) => message === 'lanes not woken'));
+    await world.until(() => world.log.entries.some(({ message }) => message === 'lane step failed'));
     await world.until(() => world.homeserver.bodies(room, ghost()).includes('hello'), 100);
   });
 

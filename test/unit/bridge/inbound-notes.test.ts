@@ -66,7 +66,7 @@ describe('what a stanza tells about a message', () => {
     assert.equal(world.counted.filter((it) => it === 'outbound delivered').length, 1);
   });
 
-  it('a receipt from somebody else for our message changes nothing', async () => {
+  it('a receipt from somebody else for our message changes nothing (case 2.4)', async () => {
     const { stanza } = await sent();
     const eve = world.contact('eve');
     await world.portal(account, eve.jid);
@@ -74,7 +74,7 @@ describe('what a stanza tells about a message', () => {
     assert.equal((await record(stanza))?.deliveredAtMs, undefined);
   });
 
-  it('a receipt for what was never sent is settled', async () => {
+  it('a receipt for what was never sent is settled (case 2.4)', async () => {
     await arrive(receipt('nothing', 'r1'));
     assert.ok(!world.counted.includes('outbound delivered'));
   });
@@ -88,7 +88,7 @@ describe('what a stanza tells about a message', () => {
     assert.deepEqual(said?.content['m.mentions'], { user_ids: [account.user] });
   });
 
-  it('a bounce from somebody else, or of what was never sent, is told to nobody', async () => {
+  it('a bounce from somebody else, or of what was never sent, is told to nobody (case 2.5)', async () => {
     const { stanza } = await sent();
     const eve = world.contact('eve');
     await world.portal(account, eve.jid);

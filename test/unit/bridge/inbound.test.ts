@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { NetworkLane } from '../../../src/bridge/network-lane.ts';
 import { matrixErrors } from '../../../src/matrix/errors.ts';
-import type { ContactId, RoomId } from '../../../src/model/ids.ts';
+import { type ContactId, messageId, type RoomId } from '../../../src/model/ids.ts';
 import { parseStanza } from '../../../src/network/interop/stream/stream.ts';
 import type { Account } from '../../../src/storage/storage.ts';
 import { BridgeWorld } from './world/bridge-world.ts';
@@ -116,7 +116,7 @@ describe('from the network to Matrix', () => {
     });
   }
 
-  it('a stanza that comes again adds nothing; its ciphertext under another id is not shown a second time either', async () => {
+  it('a stanza that comes again adds nothing; its ciphertext under another id is not shown a second time either (case 2.10)', async () => {
     stranger();
     const stanza = await contact.write(jid, 'once');
     await link().arrive(contact.jid, stanza, stanza);
@@ -128,7 +128,17 @@ describe('from the network to Matrix', () => {
     assert.deepEqual(await notes(), []);
   });
 
-  it('a message id that was shown before is not shown again, even in a new ciphertext', async () => {
+  it('another message under a stanza id that its sender used before is shown all the same (case 2.9)', async () => {
+    stranger();
+    const [first, second] = [await contact.write(jid, 'one'), await contact.write(jid, 'two')];
+    const id = /id="([0-9a-f]{32})"/.exec(first)?.[1] ?? '';
+    const reused = second.replace(/id="[0-9a-f]{32}"/, `id="${id}"`);
+    await link().arrive(contact.jid, first, reused, reused);
+    await work();
+    assert.deepEqual(await shown(), ['one', 'two']);
+  });
+
+  it('a message id that was shown before is not shown again, even in a new ciphertext (case 2.10)', async () => {
     stranger();
     const id = randomBytes(16).toString('hex');
     await link().arrive(contact.jid, await contact.write(jid, 'as sent', id));
@@ -203,7 +213,7 @@ describe('from the network to Matrix', () => {
     });
   }
 
-  it('a ciphertext that does not open is asked for again; its late copy takes the place that was kept for it', async () => {
+  it('a ciphertext that does not open is asked for again; its late copy takes the place that was kept for it (case 2.15)', async () => {
     stranger();
     const id = randomBytes(16).toString('hex');
     const broken = (await contact.write(jid, 'lost', id)).replace(
@@ -301,7 +311,17 @@ describe('from the network to Matrix', () => {
     assert.deepEqual(await shown(), ['with the old phone', 'with the new phone', 'and more']);
   });
 
-  it('what nobody has to see is settled in silence: typing, read markers, requests to send again, and what is not for us', async () => {
+  it('a message that was too large is told in the room, once (case 2.11)', async () => {
+    stranger();
+    const discarded = chat('<discarded xmlns="urn:drawbridge:discarded:1"/>');
+    await link().arrive(contact.jid, await contact.write(jid, 'before'), discarded, discarded);
+    await work();
+    assert.deepEqual(await shown(), ['before']);
+    assert.equal((await notes()).length, 1);
+    assert.match((await notes())[0] ?? '', /could not be shown: It is larger/);
+  });
+
+  it('what nobody has to see is not shown: typing, read markers, requests to send again, and what is not for us', async () => {
     stranger();
     await link().arrive(
       contact.jid,
@@ -310,10 +330,42 @@ describe('from the network to Matrix', () => {
       chat('<retry xmlns="urn:drawbridge:interop:1" id="x" count="1"/>'),
       '<message xmlns="jabber:client" type="groupchat" id="g"><body>x</body></message>',
     );
+    const rows = await world.tx(
+      async (tx) => await tx('network_inbox').where({ lane: contact.jid }).pluck('seq'),
+    );
+    assert.equal(rows.length, 2, 'the request and the mark are stored, nothing else (case 5.2)');
     const before = world.homeserver.said.length;
     await work();
     assert.equal(await waiting(), undefined);
     assert.equal(world.homeserver.said.length, before);
+  });
+
+  it('what was sent to somebody else is not sent to who asks for it (case 2.14)', async () => {
+    stranger();
+    const owner = contact;
+    const message = messageId(randomBytes(16).toString('hex'));
+    const content = Buffer.from('secret');
+    await world.tx(
+      async (tx) =>
+        await world.storage.sentMessages.insert(tx, account, {
+          message,
+          contact: owner.jid,
+          content,
+          keepMs: 60_000,
+        }),
+    );
+    stranger();
+    const count = async () =>
+      await world.tx(async (tx) => (await world.storage.outbox.listUnnumbered(tx, account, 1_000)).length);
+    const before = await count();
+    const ask = chat(`<retry xmlns="urn:drawbridge:interop:1" id="${message}" count="1"/>`);
+    await link().arrive(contact.jid, ask);
+    await work();
+    assert.equal(await count(), before);
+    contact = owner;
+    await link().arrive(contact.jid, ask);
+    await work();
+    assert.equal(await count(), before + 1, 'its own contact gets it');
   });
 
   it('nothing is worked for an account that leaves', async () => {

@@ -193,7 +193,7 @@ describe('a stanza that failed', () => {
     assert.ok(world.counted.includes('inbound failed'));
   });
 
-  it('with something that has no name is given up after five attempts', async () => {
+  it('with something that has no name is given up after five attempts (case 4.5)', async () => {
     failing(() => new RangeError('a bug'));
     await arrive();
     await step();

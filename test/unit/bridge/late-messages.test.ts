@@ -24,6 +24,8 @@ describe('a message in the outbox', () => {
     core = coreParts(world);
     core.links.listen({
       stored: () => undefined,
+      typing: () => undefined,
+      refused: () => undefined,
       online: () => undefined,
       status: () => undefined,
       offline: (id) => core.late.wake(id),

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { InboxBacklog } from '../../../src/bridge/inbox-backlog.ts';
 import { createLinkStore } from '../../../src/bridge/link-store.ts';
 import { stanzaId } from '../../../src/model/ids.ts';
 import { networkErrors } from '../../../src/network/errors.ts';
@@ -13,17 +15,25 @@ describe('the store of a link', () => {
   let world: BridgeWorld;
   let account: Account;
   let store: LinkStore;
+  let backlog: InboxBacklog;
+  const stored: (readonly string[])[] = [];
+  const refused: string[] = [];
   const rejected: string[] = [];
   const sent: string[] = [];
 
   beforeEach(async () => {
     world = await BridgeWorld.create();
     account = await world.enlisted();
-    rejected.length = 0;
+    for (const list of [rejected, stored, refused]) list.length = 0;
+    backlog = new InboxBacklog({ limitsOf: () => world.network.inboxLimits, log: world.log });
     store = createLinkStore({
       storage: world.parts.storage,
       account,
       log: world.log,
+      backlog,
+      isOfUse: ({ xml }) => !xml.includes('useless'),
+      onStored: (senders) => stored.push(senders),
+      onRefused: (sender, episode) => void refused.push(`${sender} ${episode}`),
       onSent: (rooms) => void sent.push(...rooms),
       onRejected: async (rowId, { code }) => void rejected.push(`${rowId} ${code}`),
     });
@@ -43,6 +53,7 @@ describe('the store of a link', () => {
   ) => ({
     from,
     id,
+    digest: createHash('sha256').update(xml).digest('hex'),
     archiveId: undefined,
     delayedAtMs: undefined,
     xml,
@@ -123,6 +134,43 @@ describe('the store of a link', () => {
       (await waiting()).map(({ lane }) => lane),
       ['bob@gk.example', 'eve@gk.example', ''],
     );
+  });
+
+  it('what the bridge can do nothing with is counted and not stored (case 5.2)', async () => {
+    await store.begin(SESSION);
+    await store.storeInbound([arrived('1', '<message>useless</message>')], 1);
+    assert.deepEqual(await waiting(), []);
+    assert.equal((await store.load())?.handled, 1);
+    assert.deepEqual(stored, []);
+  });
+
+  it('wakes the senders of what was added, once each, and nobody for a repeat', async () => {
+    await store.begin(SESSION);
+    const eve = 'eve@gk.example';
+    await store.storeInbound([arrived('1'), arrived('2'), arrived('1', undefined, eve)], 3);
+    await store.storeInbound([arrived('1'), arrived('3', undefined, eve)], 5);
+    assert.deepEqual(stored, [['bob@gk.example', eve], [eve]]);
+  });
+
+  it('has no room while too much waits (case 5.3)', async () => {
+    await store.begin(SESSION);
+    const full = Array.from({ length: 50 }, (_, index) => arrived(`${index}`));
+    await store.whenRoom(AbortSignal.abort());
+    await store.storeInbound(full, 50);
+    await assert.rejects(store.whenRoom(AbortSignal.abort()), { name: 'AbortError' });
+  });
+
+  it('passes over what a sender writes beyond their bound while the user has to decide, and says so (case 5.5)', async () => {
+    await store.begin(SESSION);
+    await store.storeInbound(
+      Array.from({ length: 50 }, (_, index) => arrived(`${index}`)),
+      50,
+    );
+    backlog.seen(account.id, 'bob@gk.example', { seq: 7, bytes: 1 }, true);
+    await store.storeInbound([arrived('more'), arrived('1', undefined, 'eve@gk.example')], 52);
+    assert.equal((await waiting()).length, 51);
+    assert.equal((await store.load())?.handled, 52);
+    assert.deepEqual(refused, ['bob@gk.example 7']);
   });
 
   it('rows go out in order, and the same ones again until they are numbered', async () => {

@@ -30,6 +30,8 @@ describe('a network that does not let an account in', () => {
     const begun = core;
     core.links.listen({
       stored: () => undefined,
+      typing: () => undefined,
+      refused: () => undefined,
       online: () => undefined,
       offline: () => undefined,
       status: (id, status) => begun.refusals.note(id, status),

@@ -80,6 +80,10 @@ describe('a message that failed', () => {
       storage: world.storage,
       account,
       log: world.log,
+      backlog: core.backlog,
+      isOfUse: () => true,
+      onStored: () => undefined,
+      onRefused: () => undefined,
       onRejected: async () => undefined,
       onSent: (rooms) => {
         for (const of of rooms) core.fates.wake(of);

@@ -8,7 +8,7 @@ it('an ordinary name stays as it is', () => {
     assert.equal(toProfileName(name), name);
 });
 
-it('line breaks and control characters become one space, marks that turn the direction are taken out', () => {
+it('line breaks and control characters become one space, marks that turn the direction are taken out (case 2.16)', () => {
   assert.equal(toProfileName(' a\r\n\u0000b\u202ec\u2067d '), 'a bcd');
 });
 

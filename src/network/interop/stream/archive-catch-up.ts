@@ -22,7 +22,7 @@ import type { InboundQueue } from './inbound-queue.ts';
 import type { StreamStore } from './ports.ts';
 
 export interface ArchiveCatchUpDeps {
-  readonly store: Pick<StreamStore, 'findArchiveId'>;
+  readonly store: Pick<StreamStore, 'findArchiveId' | 'whenRoom'>;
   readonly queue: Pick<InboundQueue, 'arrivals' | 'push' | 'release'>;
   /** `undefined`: our account has not told; then it is asked all the same. */
   readonly features: Promise<AccountFeatures | undefined>;
@@ -53,8 +53,10 @@ const pageMessages = 100;
 /** Until live messages wait no longer. */
 const maxHeldResults = 50_000;
 const maxHeldMs = 10 * 60_000;
-/** One page may take as many times the deadline, as long as it brings something. */
+/** One page may take as many times the deadline, as long as it brings something and we read. */
 const maxPageDeadlines = 20;
+/** And so long in all: while our own store has no room, we don't read. */
+const longestPageMs = 24 * 60 * 60_000;
 const maxLastLooks = 3;
 const slowPaceMs = 1000;
 const longestPauseMs = 10 * 60_000;
@@ -77,6 +79,8 @@ export class ArchiveCatchUp {
   #hasStartedOver = false;
   #pauseMs = 0;
   #lastLooks = 0;
+  /** For how long our own store had no room: that says nothing about the archive. */
+  #heldMs = 0;
 
   constructor(deps: ArchiveCatchUpDeps) {
     this.#deps = deps;
@@ -136,7 +140,8 @@ export class ArchiveCatchUp {
     if (isComplete || last === undefined) {
       // A last look, for what came while this page was answered; on a busy account there would always be something.
       const isPatient = this.#lastLooks < maxLastLooks;
-      if (!(await queue.release({ kind: 'caught-up', arrivals, isPatient }))) {
+      const release = { kind: 'caught-up', arrivals, isPatient } as const;
+      if (!(await this.#unhurried(async () => await queue.release(release)))) {
         this.#lastLooks += 1;
         return false;
       }
@@ -149,7 +154,8 @@ export class ArchiveCatchUp {
       return false;
     }
     this.#pauseMs = this.#isBehind ? slowPaceMs : 0;
-    const isLong = this.#results >= maxHeldResults || clock.nowMs() - this.#startedMs >= maxHeldMs;
+    const takenMs = clock.nowMs() - this.#startedMs - this.#heldMs;
+    const isLong = this.#results >= maxHeldResults || takenMs >= maxHeldMs;
     if (isLong && !this.#isBehind) {
       log.warn('archive long: live messages wait no longer', { results: this.#results });
       await this.#fallBehind();
@@ -177,11 +183,21 @@ export class ArchiveCatchUp {
     await this.#deps.queue.release({ kind: 'behind' });
   }
 
+  /** Does not count the time of what waits for room in our own store. */
+  async #unhurried<T>(work: () => Promise<T>): Promise<T> {
+    const { clock } = this.#deps;
+    const startedMs = clock.nowMs();
+    const result = await work();
+    this.#heldMs += clock.nowMs() - startedMs;
+    return result;
+  }
+
   /** @returns whether to go on. */
   async #pause(signal: AbortSignal): Promise<boolean> {
-    if (this.#pauseMs === 0) return true;
+    const { clock, store } = this.#deps;
     try {
-      await this.#deps.clock.sleep(this.#pauseMs, signal);
+      if (this.#pauseMs > 0) await clock.sleep(this.#pauseMs, signal);
+      await this.#unhurried(async () => await store.whenRoom(signal));
       return true;
     } catch {
       return false; // The session is over.
@@ -189,7 +205,7 @@ export class ArchiveCatchUp {
   }
 
   async #ask(place: ArchivePlace, signal: AbortSignal): Promise<Outcome> {
-    const { random, ask, pageMs } = this.#deps;
+    const { random, ask } = this.#deps;
     const page: Page = {
       queryId: random.bytes(16).toString('hex'),
       results: 0,
@@ -207,9 +223,7 @@ export class ArchiveCatchUp {
     );
     try {
       const payload = toArchiveQuery(page.queryId, place, pageMessages);
-      const end = readPageEnd(
-        await ask(payload, pageMs * maxPageDeadlines, AbortSignal.any([signal, late.signal])),
-      );
+      const end = readPageEnd(await ask(payload, longestPageMs, AbortSignal.any([signal, late.signal])));
       if (end === undefined) throw streamErrors.protocolViolation({ rule: 'archive-end' });
       if (page.isOverfull) return { kind: 'page', isComplete: false, last: page.last };
       // Its end may name one behind the last that came: a message over a limit that was discarded.
@@ -224,12 +238,14 @@ export class ArchiveCatchUp {
     }
   }
 
-  /** Resolves when the page has brought nothing for too long, although we read. */
+  /** Resolves when the page has brought nothing for too long, or has taken too long, although we read. */
   async #watch(page: Page, signal: AbortSignal): Promise<void> {
     const { clock, pageMs, isHeld } = this.#deps;
-    for (let before = -1; before !== page.results || isHeld(); ) {
+    let deadlines = 0;
+    for (let before = -1; isHeld() || (before !== page.results && deadlines < maxPageDeadlines); ) {
       before = page.results;
       await clock.sleep(pageMs, signal);
+      if (!isHeld()) deadlines += 1;
     }
   }
 }

@@ -9,7 +9,12 @@ import { BridgeError, hasCode } from '../../../model/errors.ts';
 import type { AccountFeatures } from './account-features.ts';
 import type { ArchivedMessage } from './archive-xml.ts';
 import { streamErrors } from './errors.ts';
-import { type InboundContext, toArchivedStanza, toInboundStanza } from './inbound-stanza.ts';
+import {
+  type InboundContext,
+  toArchivedStanza,
+  toDiscardedStanza,
+  toInboundStanza,
+} from './inbound-stanza.ts';
 import { bareOf, isSameJid } from './jid.ts';
 import type { InboundStanza, StreamStore } from './ports.ts';
 import { WaitingRoom } from './waiting-room.ts';
@@ -31,11 +36,15 @@ export interface InboundQueueDeps {
   readonly onFull: (isFull: boolean) => void;
 }
 
-/** `counted`: nothing to store. `reached`: all that was archived up to this id is in front of it in the queue. */
+/**
+ * `discarded`: a message that was over a limit. `reached`: all that was archived up to this id is in front of it in the
+ * queue. `counted`: nothing to store.
+ */
 export type Arrival =
   | { readonly kind: 'live'; readonly message: Element }
   | { readonly kind: 'archived'; readonly archived: ArchivedMessage }
   | { readonly kind: 'reached'; readonly archiveId: string }
+  | { readonly kind: 'discarded'; readonly from: string | undefined; readonly id: string | undefined }
   | { readonly kind: 'counted' };
 
 /**
@@ -78,7 +87,9 @@ export class InboundQueue {
   #bytes = 0;
   #handled: number;
   #working: Promise<void> | undefined;
+  /** The store failed, or the session ended while it had no room: what is here comes again. */
   #hasFailed = false;
+  readonly #roomless = new AbortController();
 
   constructor(deps: InboundQueueDeps) {
     this.#deps = deps;
@@ -100,6 +111,11 @@ export class InboundQueue {
   /** How often something was pushed so far. */
   get arrivals(): number {
     return this.#arrivals;
+  }
+
+  /** The session ends: what finds no room in the store now is left to the server, which has no count for it. */
+  stopWaiting(): void {
+    this.#roomless.abort();
   }
 
   push(what: Arrival, isCounted: boolean, bytes: number): void {
@@ -149,7 +165,8 @@ export class InboundQueue {
         if (first.what.kind === 'release') {
           this.#entries.shift();
           first.what.settle(await this.#release(first.what.release));
-        } else {
+        } else if (!(await this.#hasRoom())) this.#drop();
+        else {
           const end = this.#entries.findIndex(({ what }) => what.kind === 'release');
           const size = end === -1 ? batchEntries : Math.min(end, batchEntries);
           await this.#storeBatch(this.#entries.splice(0, size), context);
@@ -160,9 +177,26 @@ export class InboundQueue {
     }
   }
 
-  #fail(failure: unknown): void {
+  /** @returns whether something can be stored now; waits for it. */
+  async #hasRoom(): Promise<boolean> {
+    const { signal } = this.#roomless;
+    try {
+      await this.#deps.store.whenRoom(signal);
+      return true;
+    } catch (failure) {
+      if (!signal.aborted) throw failure;
+      return false;
+    }
+  }
+
+  /** Takes nothing more: what is not stored was not counted either. */
+  #drop(): void {
     this.#hasFailed = true;
     for (const { what } of this.#entries.splice(0)) if (what.kind === 'release') what.settle(false);
+  }
+
+  #fail(failure: unknown): void {
+    this.#drop();
     this.#deps.onFailed(failure instanceof BridgeError ? failure : streamErrors.storeFailed({}, failure));
   }
 
@@ -178,8 +212,9 @@ export class InboundQueue {
   #collect({ what, arrival, count }: Entry, context: InboundContext, batch: Batch): void {
     if (what.kind === 'reached') batch.archiveId = what.archiveId;
     else if (what.kind === 'archived') this.#collectArchived(what.archived, context, batch);
-    else if (what.kind === 'live') {
-      const stanza = this.#convert(() => toInboundStanza(what.message, context));
+    else if (what.kind === 'live' || what.kind === 'discarded') {
+      const stanza =
+        what.kind === 'live' ? this.#convert(what.message, context) : toDiscardedStanza(what, context);
       if (stanza === undefined) return;
       if (this.#mode === 'waiting' && this.#room.take({ stanza, arrival, count })) return;
       batch.stanzas.push(stanza);
@@ -190,7 +225,7 @@ export class InboundQueue {
   #collectArchived(archived: ArchivedMessage, context: InboundContext, batch: Batch): void {
     batch.archiveId = archived.archiveId;
     if (isOwn(archived.message, context.ownBareJid)) return;
-    const stanza = this.#convert(() => toArchivedStanza(archived, context));
+    const stanza = this.#convert(archived.message, context, () => toArchivedStanza(archived, context));
     if (stanza === undefined) return;
     batch.stanzas.push(stanza);
     this.#room.drop(archived.archiveId);
@@ -224,6 +259,10 @@ export class InboundQueue {
       this.#room.forgetTurnedAway();
     }
     for (let some = this.#room.takeOldest(batchEntries); some.length > 0; ) {
+      if (!(await this.#hasRoom())) {
+        this.#drop();
+        return false;
+      }
       // No archive id: it is not known whether they are newer than what the archive has brought.
       await this.#store({ stanzas: some.map(({ stanza }) => stanza), archiveId: undefined });
       this.#deps.onStored(some.length);
@@ -238,15 +277,19 @@ export class InboundQueue {
   }
 
   /** One stanza that can't be taken is told and counted; it must not come again for ever. */
-  #convert(convert: () => InboundStanza | undefined): InboundStanza | undefined {
+  #convert(
+    message: Element,
+    context: InboundContext,
+    convert = (one: Element) => toInboundStanza(one, context),
+  ): InboundStanza | undefined {
     try {
-      const stanza = convert();
+      const stanza = convert(message);
       if (stanza === undefined) this.#deps.log.warn('message refused', { fault: 'from' });
       return stanza;
     } catch (failure) {
       if (!hasCode(failure, 'stream/badStanza')) throw failure;
       this.#deps.log.warn('message refused', { fault: 'stanzaBytes' }, failure);
-      return undefined;
+      return toDiscardedStanza({ from: message.attrs.from, id: message.attrs.id }, context);
     }
   }
 }

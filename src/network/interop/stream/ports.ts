@@ -41,6 +41,8 @@ export interface InboundStanza {
   /** Full or bare JID as stamped by the server; empty for our own account on the server (RFC 6120 §8.1.2.1). */
   readonly from: string;
   readonly id: string | undefined;
+  /** SHA-256 in hexadecimal of what its sender wrote into it: one who uses an id again does not write the same again. */
+  readonly digest: string;
   /** XEP-0359, by our own account; at most 255 characters. `undefined` where the server doesn't vouch for it. */
   readonly archiveId: string | undefined;
   /** XEP-0203, epoch milliseconds. A hint, unless it came from the archive: a contact can forge it through some servers. */
@@ -87,10 +89,16 @@ export interface StreamStore {
   begin(session: { readonly smId: string | undefined; readonly boundJid: string }): Promise<void>;
   /**
    * Stanzas, the new count and the archive id in ONE transaction. Called with no stanzas when only the others have moved.
-   * A stanza that was stored before, which is told by sender and id and without an id by `archiveId`, adds nothing.
+   * A stanza that was stored before, which is told by sender, id and digest and without an id by `archiveId`, adds nothing.
    * @param archiveId takes the place of the one before; `undefined` leaves it.
    */
   storeInbound(stanzas: readonly InboundStanza[], handled: number, archiveId?: string): Promise<void>;
+  /**
+   * Resolves when the store takes more: at once, unless too much waits there that the bridge could not bring on yet. Asked
+   * before each `storeInbound`; meanwhile the server is not read from.
+   * @throws the signal's reason, if it would have to wait.
+   */
+  whenRoom(signal: AbortSignal): Promise<void>;
   /** The archive id kept last, over all sessions: all that the server archived up to it is durable. */
   findArchiveId(): Promise<string | undefined>;
   /** What the server archived before this session is durable. */
@@ -159,6 +167,4 @@ export interface StreamDeps {
   readonly random: Random;
   readonly log: Log;
   readonly onStatus: (status: StreamStatus) => void;
-  /** Inbound rows were stored. */
-  readonly onStored: () => void;
 }

@@ -33,7 +33,6 @@ export interface SessionDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly onStored: () => void;
   /** The outbound count of this session so far. */
   readonly counter: OutboundCounter;
   /** Inbound stanzas of this session that are stored. */
@@ -190,6 +189,7 @@ export class Session {
     const { clock, timeouts } = this.#deps;
     const deadline = new AbortController();
     this.#link?.hold('stop');
+    this.#inbound.stopWaiting();
     await Promise.race([
       Promise.all([this.#inbound.settled(), this.#lane.end()]),
       clock.sleep(timeouts.stopMs, deadline.signal).catch(() => {
@@ -218,9 +218,13 @@ export class Session {
         this.#onElement(event.element, event.bytes);
         return;
       case 'refused': {
-        const { name, fault } = event.refused;
+        const { name, fault, from, id } = event.refused;
         this.#deps.log.warn('stanza refused', { kind: name, fault, bytes: event.bytes });
-        this.#inbound.push({ kind: 'counted' }, true, 0);
+        this.#inbound.push(
+          name === 'message' ? { kind: 'discarded', from, id } : { kind: 'counted' },
+          true,
+          0,
+        );
         return;
       }
       case 'end':
@@ -318,7 +322,6 @@ export class Session {
 
   #onStored(messages: number): void {
     this.#storedMessages += messages;
-    if (messages > 0) this.#deps.onStored();
     const isDue = this.#inbound.handled - this.#lastAck >= ackEvery;
     if (this.#isAckOwed || isDue) this.#acknowledge(this.#isAckOwed && this.#inbound.waiting > 0);
   }
@@ -376,6 +379,7 @@ export class Session {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#over.abort();
+    this.#inbound.stopWaiting();
     this.#iqs.rejectAll(streamErrors.lost({}, reason));
     this.#settleFeatures?.(this.#features);
     this.#finish(reason, last).then(

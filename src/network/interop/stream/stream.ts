@@ -9,6 +9,7 @@ import type { Element } from '@xmpp/client';
 import type { Clock } from '../../../model/ambient.ts';
 import { ConnectPace } from './connect-pace.ts';
 import type { ReaderLimits } from './limits.ts';
+import { NS_DISCARDED } from './namespaces.ts';
 import type { StreamDeps, XmppStream } from './ports.ts';
 import { readStanza, writeStanza } from './stanza-xml.ts';
 import { StreamSupervisor } from './supervisor.ts';
@@ -29,6 +30,11 @@ export type {
   StreamTimeouts,
   XmppStream,
 } from './ports.ts';
+
+/** Whether a stored message stands for one that was over a limit and discarded: see `toDiscardedStanza`. */
+export function isDiscarded(stanza: Element): boolean {
+  return stanza.getChild('discarded', NS_DISCARDED) !== undefined;
+}
 
 /** Makes a stream that is stopped; `start()` connects it. Several accounts have one each. */
 export function createXmppStream(deps: StreamDeps): XmppStream {

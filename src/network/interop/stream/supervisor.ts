@@ -185,7 +185,7 @@ export class StreamSupervisor implements XmppStream {
     const smId = negotiated.kind === 'resumed' ? stored?.smId : negotiated.smId;
     this.#memory = { smId, counter, features };
     this.#mustBindAnew = false;
-    const { settings, clock, random, log, onStored } = this.#deps;
+    const { settings, clock, random, log } = this.#deps;
     return new Session({
       settings,
       limits: this.#limits,
@@ -194,7 +194,6 @@ export class StreamSupervisor implements XmppStream {
       clock,
       random,
       log,
-      onStored,
       counter,
       handled: negotiated.kind === 'resumed' ? (stored?.handled ?? 0) : 0,
       suspects: this.#suspects,

@@ -338,6 +338,7 @@ export class BridgeWorld {
       sendReceipts: true,
       termsVersion: '1',
       keepSentMs: HOUR_MS,
+      inboxLimits: { accountRows: 100, accountBytes: 1_000_000, contactRows: 50, contactBytes: 500_000 },
     };
     return {
       storage,

@@ -8,6 +8,7 @@ import { FateReports } from '../../../../src/bridge/fate-reports.ts';
 import { GhostProfiles } from '../../../../src/bridge/ghost-profiles.ts';
 import { Inbound } from '../../../../src/bridge/inbound.ts';
 import { InboundNotes } from '../../../../src/bridge/inbound-notes.ts';
+import { InboxBacklog } from '../../../../src/bridge/inbox-backlog.ts';
 import { LateMessages } from '../../../../src/bridge/late-messages.ts';
 import { Links } from '../../../../src/bridge/links.ts';
 import { LoginRefusals } from '../../../../src/bridge/login-refusals.ts';
@@ -34,7 +35,11 @@ import type { BridgeWorld } from './bridge-world.ts';
 export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) {
   /** Senders whose lanes a command woke. */
   const wokenInbound: string[] = [];
-  const links = new Links(parts);
+  const backlog = new InboxBacklog({
+    limitsOf: (network) => parts.networks.get(network)?.inboxLimits,
+    log: parts.log,
+  });
+  const links = new Links(parts, backlog);
   const notices = new Notices(parts);
   const botNotices = new BotNotices(parts, notices);
   const fates = new FateReports(parts, notices);
@@ -60,7 +65,6 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     missing,
     retryRequests,
     readMarks,
-    typing,
     writer: new RoomWriter(parts, portals),
     disappearing,
   });
@@ -72,6 +76,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
   const chat = new BotChat({ parts, consent, links, notices, portals, choices, requeue, wakeInbound });
   const core = {
     links,
+    backlog,
     portals,
     prekeys,
     enlistments,
@@ -90,7 +95,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     retryRequests,
     outbound,
     matrixLane: new MatrixLane({ parts, outbound, chat, notices, fates }),
-    networkLane: new NetworkLane({ parts, inbound, notices, botNotices }),
+    networkLane: new NetworkLane({ parts, backlog, inbound, notices, botNotices }),
     begin: async () => {
       await fates.start();
       await botNotices.start();

@@ -2,6 +2,7 @@
  * A network whose codec, stanzas and identifiers are the real ones, and whose gatekeeper and links are a few maps: it gives
  * one user the same ids again, and remembers every call.
  */
+import { createHash } from 'node:crypto';
 import { systemRandom } from '../../../../src/ambient/random.ts';
 import type { Clock, Log } from '../../../../src/model/ambient.ts';
 import type { CapabilityLimits, SendableKind } from '../../../../src/model/capabilities.ts';
@@ -244,13 +245,13 @@ export class LinkDouble implements Link {
       stanzas.map((xml) => ({
         from,
         id: /\bid="([^"]*)"/.exec(/^<message[^>]*>/.exec(xml)?.[0] ?? '')?.[1],
+        digest: createHash('sha256').update(xml).digest('hex'),
         archiveId: undefined,
         delayedAtMs: undefined,
         xml,
       })),
       this.#handled,
     );
-    this.#deps.onStored();
   }
 
   /** The server will not take the row, ever. */

@@ -171,7 +171,7 @@ test('what is encoded is decoded to the same, for any message', () => {
   );
 });
 
-test('no bytes make the decoder throw anything but network/badContent', () => {
+test('no bytes make the decoder throw anything but network/badContent (case 2.17)', () => {
   const wires = names.map(({ name }) => readCase(name).wire);
   // Bytes near real messages reach further than noise does.
   const mutated = fc

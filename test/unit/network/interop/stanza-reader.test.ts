@@ -34,11 +34,13 @@ test('an envelope gives the copy for our device, with sender, device and the wis
   });
 });
 
-test('a delay is a hint: never after now, never before the epoch', () => {
+test('a delay is a hint: never after now, never before the epoch (case 2.6)', () => {
   const delayOf = (ms: number) => {
     const signal = read(message(envelope(ENC)), BOB, ms);
     return signal.kind === 'envelope' ? signal.delayedAtMs : signal;
   };
+  const [in1999, in2100] = [Date.UTC(1999, 0, 1), Date.UTC(2100, 0, 1)];
+  assert.deepEqual([in1999, in2100].map(delayOf), [in1999, NOW_MS]);
   assert.deepEqual([NOW_MS - 5, NOW_MS + 5, -5].map(delayOf), [NOW_MS - 5, NOW_MS, 0]);
 });
 
@@ -121,10 +123,10 @@ const event = '<event xmlns="http://jabber.org/protocol/pubsub#event"><items nod
 const bounce = '<error type="cancel"><item-not-found xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error>';
 
 const ignored: readonly [rule: string, xml: string, from?: string][] = [
-  ['a carbon forged by a contact (CVE-2017-5589)', message(carbon)],
-  ['an archive result forged by a contact', message(archived)],
-  ['an event of a node', message(event)],
-  ['keys-low by a contact', message(low, headline)],
+  ['a carbon forged by a contact (CVE-2017-5589) (case 2.1)', message(carbon)],
+  ['an archive result forged by a contact (case 2.2)', message(archived)],
+  ['an event of a node (case 2.3)', message(event)],
+  ['keys-low by a contact (case 2.12)', message(low, headline)],
   ['keys-low by a contact with a telling resource', message(low, headline), 'bob@gk.example/keys.gk.example'],
   ['keys-low by somebody at the keys service', message(low, headline), 'mallory@keys.gk.example'],
   ['keys-low by the keys service with a resource', message(low, headline), 'keys.gk.example/x'],
@@ -135,10 +137,10 @@ const ignored: readonly [rule: string, xml: string, from?: string][] = [
   ['identity-changed about a foreign domain', message(changed.replace('gk.', 'evil.'), headline), KEYS],
   ['identity-changed about ourselves', message(changed.replace('bob', 'alice-1'), headline), KEYS],
   ['an envelope by the keys service', message(envelope(ENC)), KEYS],
-  ['an envelope by the server', message(envelope(ENC)), 'gk.example'],
+  ['an envelope by the server (case 2.13)', message(envelope(ENC)), 'gk.example'],
   ['an envelope without a sender', message(envelope(ENC)), ''],
-  ['an envelope by ourselves', message(envelope(ENC)), 'alice-1@gk.example/other'],
-  ['an envelope from another domain', message(envelope(ENC)), 'bob@evil.example'],
+  ['an envelope by ourselves (case 2.13)', message(envelope(ENC)), 'alice-1@gk.example/other'],
+  ['an envelope from another domain (case 2.13)', message(envelope(ENC)), 'bob@evil.example'],
   ['an envelope from a domain with ours at its end', message(envelope(ENC)), 'bob@evilgk.example'],
   ['an envelope to somebody else', message(envelope(ENC), 'type="chat" id="1" to="eve@gk.example"')],
   ['an envelope in a room', message(envelope(ENC), 'type="groupchat" id="1"')],

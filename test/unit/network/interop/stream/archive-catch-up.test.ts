@@ -64,6 +64,7 @@ describe('a session bound anew', () => {
       {
         from: 'bob@gk.test/p',
         id: 'x',
+        digest: world.store.inbox[0]?.digest,
         archiveId: 'real',
         delayedAtMs: Date.parse(ARCHIVED_AT),
         xml: `<message xmlns="jabber:client" id="x" from="bob@gk.test/p" type="chat"><body>é &amp; ü</body><stanza-id xmlns="urn:xmpp:sid:0" by="me@gk.test" id="forged"/></message>`,
@@ -125,7 +126,8 @@ describe('a session bound anew', () => {
     await using world = await worldWith(archive);
     world.stream.start();
     await until(isCaughtUp(world), 'caught up');
-    assert.deepEqual(ids(world), ['big']);
+    assert.deepEqual(ids(world), ['big', 'bigger']);
+    assert.match(world.store.inbox[1]?.xml ?? '', /<discarded /, 'who sent it is told');
     assert.deepEqual(warnings(world).sort(), ['message refused', 'stanza refused']);
     // The last one never came, but the end of the page names it: it must not be fetched for ever.
     assert.equal(world.store.archiveId, 'a2');
@@ -388,7 +390,7 @@ describe('a result', () => {
     assert.deepEqual(ids(world), ['in0']);
   });
 
-  it('that was not asked for, or can not be, is counted and dropped', async () => {
+  it('that was not asked for, or can not be, is counted and dropped (case 1.16)', async () => {
     const archive = new ScriptedArchive();
     const item = archive.add(0);
     archive.onQuery = (query, connection) => {
@@ -451,7 +453,7 @@ describe('an archive', () => {
     assert.deepEqual(warnings(world), ['archive does not know our place: asked from an earlier time']);
   });
 
-  it('that never ends holds live messages for ten minutes at most', async () => {
+  it('that never ends holds live messages for ten minutes at most (case 1.16)', async () => {
     const archive = new ScriptedArchive();
     const clock = hastyClock();
     archive.onQuery = (query, connection) => {
@@ -470,6 +472,28 @@ describe('an archive', () => {
     await until(() => archive.queries.length > pages + 2, 'it is asked on, slowly');
     assert.equal(world.store.session?.isCaughtUp, false);
     assert.equal(warnings(world).length, 1);
+  });
+
+  it('is not asked on while the store has no room, however long, and that does not count against it (case 5.4)', async () => {
+    const archive = new ScriptedArchive();
+    for (let n = 0; n < 250; n += 1) archive.add(n);
+    const clock = hastyClock();
+    await using world = await worldWith(archive, { clock });
+    world.store.full = Promise.withResolvers();
+    world.stream.start();
+    await world.online();
+    await until(() => world.server.last?.received.some(({ name }) => name === 'presence') ?? false, 'there');
+    archive.addLive(world.server.last, 'live');
+    clock.aheadMs = 60 * 60_000;
+    assert.deepEqual(archive.queries, []);
+    world.store.full.resolve();
+    world.store.full = undefined;
+    await until(isCaughtUp(world), 'caught up');
+    assert.deepEqual(
+      world.store.inbox.map(({ id }) => id),
+      [...Array.from({ length: 250 }, (_, n) => `in${n}`), 'inlive'],
+    );
+    assert.deepEqual(warnings(world), []);
   });
 
   it('that does not move on, is in trouble, or asks for patience holds nothing up, and is asked again', async () => {
@@ -563,7 +587,7 @@ describe('the bound of what is waited for', () => {
     };
     let asked = 0;
     const catchUp = new ArchiveCatchUp({
-      store: { findArchiveId: async () => undefined },
+      store: { findArchiveId: async () => undefined, whenRoom: async () => undefined },
       queue,
       features: Promise.resolve({ stanzaIds: true, archive: true }),
       ask: async (payload) => {

@@ -13,9 +13,12 @@ const delay = (from: string, stamp: string) =>
 
 describe('a received message as it is stored', () => {
   it('keeps sender, id and the whole stanza, namespaces written out', () => {
-    assert.deepEqual(convert('<message from="bob@gk.test/p" id="1" type="chat"><body>x</body></message>'), {
+    const stored = convert('<message from="bob@gk.test/p" id="1" type="chat"><body>x</body></message>');
+    assert.match(stored?.digest ?? '', /^[0-9a-f]{64}$/);
+    assert.deepEqual(stored, {
       from: 'bob@gk.test/p',
       id: '1',
+      digest: stored?.digest,
       archiveId: undefined,
       delayedAtMs: undefined,
       xml: '<message xmlns="jabber:client" from="bob@gk.test/p" id="1" type="chat"><body>x</body></message>',
@@ -26,19 +29,19 @@ describe('a received message as it is stored', () => {
     assert.equal(convert('<message/>')?.from, '');
   });
 
-  it('is not taken from what is no JID', () => {
+  it('is not taken from what is no JID (case 1.11)', () => {
     for (const from of ['@', 'a@', '@b', 'a@b/', 'a b@c', 'a@b@c', `a@${'b'.repeat(4000)}`, '&#10;@b']) {
       assert.equal(convert(`<message from="${from}"/>`), undefined, from);
     }
   });
 
-  it('takes the archive id from the last stanza-id by our own account', () => {
+  it('takes the archive id from the last stanza-id by our own account (case 2.7)', () => {
     const text = `<message>${stanzaId('me@gk.test', 'forged')}${stanzaId('me@gk.test', 'real')}${stanzaId('x@gk.test', 'z')}</message>`;
     assert.equal(convert(text)?.archiveId, 'real');
     assert.equal(convert(`<message>${stanzaId('gk.test', 'z')}</message>`)?.archiveId, undefined);
   });
 
-  it('takes no archive id where the account does not vouch for it', () => {
+  it('takes no archive id where the account does not vouch for it (case 2.7)', () => {
     const text = `<message>${stanzaId('me@gk.test', 'forged')}</message>`;
     assert.equal(convert(text, { trustsStanzaIds: false })?.archiveId, undefined);
   });
@@ -52,6 +55,20 @@ describe('a received message as it is stored', () => {
     for (const stamp of ['', 'now', '2026-01-02', '2026-13-02T03:04:05Z', '20260102T03:04:05']) {
       assert.equal(at('gk.test', stamp), undefined);
     }
+  });
+
+  it('has one digest live and out of the archive: what servers add or leave away is not in it', () => {
+    const digest = (inside: string) => convert(`<message id="1">${inside}</message>`)?.digest;
+    const sent = '<envelope xmlns="urn:x"><enc type="message">YWJj</enc></envelope>';
+    const hints = '<store xmlns="urn:xmpp:hints"/>';
+    assert.equal(digest(`${sent}${hints}${stanzaId('me@gk.test', '7')}`), digest(sent));
+    assert.equal(digest(`${delay('gk.test', '2026-01-02T03:04:05Z')}${sent}`), digest(sent));
+  });
+
+  it('has another digest for other content under the same id (case 2.9)', () => {
+    const digest = (text: string) =>
+      convert(`<message id="1"><enc xmlns="urn:x">${text}</enc></message>`)?.digest;
+    assert.notEqual(digest('YWJj'), digest('YWJk'));
   });
 
   it('is refused when it is too large once written out', () => {

@@ -52,7 +52,7 @@ describe('our own iq requests', () => {
     assert.equal(await second, undefined);
   });
 
-  it('are not settled by another than the one asked, whatever the id', async () => {
+  it('are not settled by another than the one asked, whatever the id (case 2.8)', async () => {
     const { ids, ask, settle } = world();
     const answer = ask('keys.gk.test');
     const forgers = [
@@ -82,7 +82,7 @@ describe('our own iq requests', () => {
     }
   });
 
-  it('are settled once', async () => {
+  it('are settled once (case 4.3)', async () => {
     const { ids, ask, settle } = world();
     const answer = ask('gk.test');
     assert.equal(settle(`type="result" id="${ids[0]}" from="gk.test"`), 'taken');
@@ -137,7 +137,7 @@ describe('our own iq requests', () => {
     for (const answer of answers) await assert.rejects(answer, failsWith('stream/lost'));
   });
 
-  it('are bounded in number', async () => {
+  it('are bounded in number (case 4.3)', async () => {
     const { ask } = world();
     for (let index = 0; index < 256; index += 1) ask('gk.test').catch(ignore);
     await assert.rejects(ask('gk.test'), failsWith('stream/tooManyQueries'));

@@ -27,6 +27,8 @@ export class MemoryStore implements StreamStore {
   repeats = 0;
   /** How many sessions were begun. */
   begun = 0;
+  /** While set, there is no room; resolve it when there is. */
+  full: PromiseWithResolvers<void> | undefined;
   /** Awaited before each method takes effect. */
   before: (method: keyof StreamStore) => Promise<void> = async () => undefined;
   #isStoring = false;
@@ -72,6 +74,16 @@ export class MemoryStore implements StreamStore {
     } finally {
       this.#isStoring = false;
     }
+  }
+
+  /** Has room unless a test says otherwise. */
+  async whenRoom(signal: AbortSignal): Promise<void> {
+    if (this.full === undefined) return;
+    signal.throwIfAborted();
+    const aborted = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    await Promise.race([this.full.promise, aborted]);
   }
 
   async findArchiveId(): Promise<string | undefined> {
@@ -130,8 +142,8 @@ export class MemoryStore implements StreamStore {
 }
 
 /** What makes a stanza the same when it comes again; `undefined`: nothing. */
-function keyOf({ from, id, archiveId }: InboundStanza): string | undefined {
+function keyOf({ from, id, digest, archiveId }: InboundStanza): string | undefined {
   const sender = from.split('/')[0];
-  if (id !== undefined) return `${sender} ${id}`;
+  if (id !== undefined) return `${sender} ${id} ${digest}`;
   return archiveId === undefined ? undefined : `${sender} archive ${archiveId}`;
 }

@@ -26,12 +26,12 @@ async function firstEnd(
 const wroteNothing = (world: World) => assert.deepEqual(world.server.last?.received ?? [], []);
 
 describe('a server that can not be talked to', () => {
-  it('is silent after TCP: a deadline ends it', async () => {
+  it('is silent after TCP: a deadline ends it (case 1.13)', async () => {
     const end = await firstEnd({ behaviour: { mute: 'tcp' }, settings: { timeouts } });
     assert.deepEqual([end.code, end.facts.step], ['stream/timeout', 'connecting']);
   });
 
-  it('is silent after TLS: a deadline ends it', async () => {
+  it('is silent after TLS: a deadline ends it (case 1.13)', async () => {
     const end = await firstEnd({ behaviour: { mute: 'tls' }, settings: { timeouts } });
     assert.equal(end.code, 'stream/timeout');
   });
@@ -46,6 +46,25 @@ describe('a server that can not be talked to', () => {
     }
   });
 
+  it('drips: what comes meanwhile does not move the deadline (case 1.14)', async () => {
+    let dripping: NodeJS.Timeout | undefined;
+    try {
+      const end = await firstEnd({
+        behaviour: {
+          onHeader: (connection) => {
+            connection.write(`<stream:stream xmlns='jabber:client' a='`);
+            dripping = setInterval(() => connection.write('x'), 5);
+            return true;
+          },
+        },
+        settings: { timeouts },
+      });
+      assert.equal(end.code, 'stream/timeout');
+    } finally {
+      clearInterval(dripping);
+    }
+  });
+
   it('does not listen', async () => {
     const end = await firstEnd({ settings: { port: 1 } });
     assert.deepEqual([end.code, end.facts.why], ['stream/unreachable', 'ECONNREFUSED']);
@@ -53,7 +72,7 @@ describe('a server that can not be talked to', () => {
 });
 
 describe('what the server must offer', () => {
-  it('OAUTHBEARER; no other mechanism is used, and no token leaves us', async () => {
+  it('OAUTHBEARER; no other mechanism is used, and no token leaves us (case 1.21)', async () => {
     let tokens = 0;
     const end = await firstEnd(
       {
@@ -156,7 +175,7 @@ describe('the login', () => {
 });
 
 describe('the certificate', () => {
-  it('for another domain, expired, or of an unknown authority is refused before a byte is sent', async () => {
+  it('for another domain, expired, or of an unknown authority is refused before a byte is sent (case 1.18)', async () => {
     const cases: WorldOptions[] = [
       { behaviour: { certificate: 'other.test' } },
       { behaviour: { certificate: 'expired' } },
@@ -217,7 +236,7 @@ describe('what a server may not say before login', () => {
     }
   });
 
-  it('see-other-host: it is not followed, and told as what it is', async () => {
+  it('see-other-host: it is not followed, and told as what it is (case 1.9)', async () => {
     const error = `<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>127.0.0.1:1</see-other-host></stream:error>`;
     const end = await firstEnd({
       behaviour: {

@@ -51,7 +51,7 @@ describe('retry policy', () => {
     assert.deepEqual(delays([streamErrors.redirected()], 0), [60_000]);
   });
 
-  it('stops when another client took our place', () => {
+  it('stops when another client took our place (case 4.4)', () => {
     const step = new RetryPolicy().next({ reason: streamErrors.conflict(), hadProgress: true }, 0.5);
     assert.deepEqual(step, { kind: 'stop' });
   });

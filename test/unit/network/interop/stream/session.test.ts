@@ -113,7 +113,7 @@ describe('what is acknowledged', () => {
     last?.deliver(`<message id='deep' from='bob@gk.test'>${'<a>'.repeat(40)}${'</a>'.repeat(40)}</message>`);
     last?.deliver(`<message id='bad-from' from='@@'/>`);
     last?.deliver(incoming(1));
-    await until(() => world.store.inbox.length === 1, 'inbox');
+    await until(() => world.store.inbox.length === 2, 'inbox');
     assert.equal(world.store.session?.handled, 4);
     assert.deepEqual(
       world.log.entries.filter(({ level }) => level === 'warn').map(({ message }) => message),
@@ -122,7 +122,28 @@ describe('what is acknowledged', () => {
     assert.equal(world.server.connections.length, 1);
   });
 
-  it('a store that is slow makes the server wait', async () => {
+  it('a message over a limit leaves who sent it in the store, if it is known to be a contact (case 2.11)', async () => {
+    await using world = await createWorld();
+    world.stream.start();
+    await world.online();
+    const { last } = world.server;
+    const large = 'x'.repeat(300_000);
+    last?.deliver(`<message id='large' from='bob@gk.test/p'><body>${large}</body></message>`);
+    for (const from of [`from='me@gk.test'`, '', `from='@@'`]) {
+      last?.deliver(`<message id='nobody' ${from}><body>${large}</body></message>`);
+    }
+    last?.deliver(`<message id='swollen' from='bob@gk.test/p'><body>${'&quot;'.repeat(1)}</body></message>`);
+    await until(() => world.store.session?.handled === 6, 'all are counted');
+    assert.deepEqual(
+      world.store.inbox.map(({ xml: text }) => text),
+      [
+        '<message xmlns="jabber:client" from="bob@gk.test/p" id="large"><discarded xmlns="urn:drawbridge:discarded:1"/></message>',
+        '<message xmlns="jabber:client" id="swollen" from="bob@gk.test/p"><body>"</body></message>',
+      ],
+    );
+  });
+
+  it('a store that is slow makes the server wait (case 4.2)', async () => {
     await using world = await createWorld();
     world.stream.start();
     await world.online();
@@ -139,6 +160,31 @@ describe('what is acknowledged', () => {
     release?.();
     await until(() => world.store.inbox.length === 400, 'all of it in the end');
     assert.equal(world.stream.status.kind, 'online');
+  });
+
+  it('a store without room makes the server wait, and what has found none comes again (case 5.3)', async () => {
+    await using world = await createWorld();
+    world.stream.start();
+    await until(() => world.store.session?.isCaughtUp === true, 'caught up');
+    world.store.full = Promise.withResolvers();
+    const big = (n: number) =>
+      `<message id='in${n}' from='bob@gk.test'><body>${'x'.repeat(100_000)}</body></message>`;
+    for (let n = 0; n < 100; n += 1) world.server.last?.deliver(big(n));
+    const { socket } = world.server.last ?? {};
+    await until(() => (socket?.bytesWritten ?? 0) > 4_000_000, 'the queue is full');
+    await until(() => (socket?.writableLength ?? 0) > 1_000_000, 'the server is left with its data');
+    const { handled } = world.store.session ?? {};
+    await world.stream.stop();
+    assert.equal(world.store.inbox.length, 0);
+    assert.equal(world.store.session?.handled, handled, 'nothing of it is acknowledged');
+    world.store.full.resolve();
+    world.store.full = undefined;
+    world.restart().start();
+    await until(() => world.store.inbox.length === 100, 'all of it in the end');
+    assert.deepEqual(
+      world.store.inbox.map(({ id }) => id),
+      Array.from({ length: 100 }, (_, n) => `in${n}`),
+    );
   });
 
   it('a store that fails ends the connection, and nothing is acknowledged', async () => {

@@ -20,7 +20,7 @@ describe('stream errors', () => {
     assert.deepEqual(parse(`<text ${ns}>x</text><reset ${ns}/>`).facts, { condition: 'reset' });
   });
 
-  it('never repeat the words of the server', () => {
+  it('never repeat the words of the server (case 4.6)', () => {
     for (const inside of ['', `<text ${ns}>secret</text>`, `<a.b ${ns}/>`, '<conflict xmlns="urn:other"/>']) {
       const error = parse(inside);
       assert.deepEqual(

@@ -57,7 +57,6 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       random: { ...systemRandom, fraction: () => options.fraction ?? 0 },
       log,
       onStatus: (status) => statuses.push(status),
-      onStored: () => undefined,
     });
     streams.push(stream);
     return stream;

@@ -175,7 +175,7 @@ describe('with cuts at random', () => {
 });
 
 describe('a server that counts wrongly', () => {
-  it('acknowledging more than was sent is told so, and the session is begun anew', async () => {
+  it('acknowledging more than was sent is told so, and the session is begun anew (case 1.8)', async () => {
     await using world = await createWorld();
     world.store.add(outgoing(1));
     world.stream.start();
@@ -204,7 +204,7 @@ describe('a server that counts wrongly', () => {
     assert.deepEqual(reasons(world), ['stream/lost', 'stream/handledCountTooHigh']);
   });
 
-  it('an acknowledgement that is no number ends the stream', async () => {
+  it('an acknowledgement that is no number ends the stream (case 1.8)', async () => {
     for (const h of ['', `h='x'`, `h='-1'`, `h='99999999999999999999'`]) {
       await using world = await createWorld({ fraction: 0.999 });
       world.stream.start();
@@ -223,7 +223,8 @@ describe('what a server throws at us after login', () => {
     'a document type': (connection) => connection.write('<!DOCTYPE a [<!ENTITY b "c">]>'),
     'bytes that are no UTF-8': (connection) =>
       connection.write(new Uint8Array([0x3c, 0x61, 0x3e, 0xff, 0xfe])),
-    '100,000 elements in one another': (connection) => connection.write(`<message>${'<a>'.repeat(100_000)}`),
+    '100,000 elements in one another (case 1.2)': (connection) =>
+      connection.write(`<message>${'<a>'.repeat(100_000)}`),
     '50 MB of text': (connection) => {
       connection.write('<message><body>');
       for (let part = 0; part < 50; part += 1) connection.write('x'.repeat(1_000_000));
@@ -233,7 +234,7 @@ describe('what a server throws at us after login', () => {
       for (let part = 0; part < 50; part += 1) connection.write('x'.repeat(1_000_000));
     },
     'a wrong end tag': (connection) => connection.write('<message></iq>'),
-    'see-other-host': (connection) => connection.write(streamError('see-other-host')),
+    'see-other-host (case 1.9)': (connection) => connection.write(streamError('see-other-host')),
     'the end of the stream': (connection) => connection.write('</stream:stream>'),
   };
   for (const [what, attack] of Object.entries(attacks)) {
@@ -265,7 +266,7 @@ describe('what a server throws at us after login', () => {
     assert.match(world.store.inbox[0]?.xml ?? '', /<body>é😀漢<\/body>/);
   });
 
-  it('a flood of pings that it never reads the answers to does not fill the memory', async () => {
+  it('a flood of pings that it never reads the answers to does not fill the memory (case 1.15)', async () => {
     await using world = await createWorld();
     world.stream.start();
     await world.online();
@@ -324,7 +325,7 @@ describe('what the server ends the stream for', () => {
     assert.equal(errors, 1);
   });
 
-  it('a stanza that it can not bear: the row is found, rejected, and the others arrive in order', async () => {
+  it('a stanza that it can not bear: the row is found, rejected, and the others arrive in order (case 1.20)', async () => {
     await using world = await createWorld({
       behaviour: {
         onElement: (element, connection) => {

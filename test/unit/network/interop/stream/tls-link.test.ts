@@ -89,7 +89,7 @@ describe('the TLS link', () => {
     server.close();
   });
 
-  it('speaks TLS 1.2 and 1.3 only, and to TLS only', async () => {
+  it('speaks TLS 1.2 and 1.3 only, and to TLS only (case 1.19)', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const server = await serve(() => undefined, { minVersion: version, maxVersion: version });
       const link = connect(server);
