@@ -11,6 +11,7 @@ import { checkConsistency } from './consistency.ts';
 import { Database, type DatabaseSettings, type Tx } from './database.ts';
 import { Fates } from './fates.ts';
 import { Ghosts } from './ghosts.ts';
+import { HostedMedia } from './hosted-media.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { ManagementRooms } from './management-rooms.ts';
 import { MatrixInbox } from './matrix-inbox.ts';
@@ -28,6 +29,7 @@ export type { Account, AccountKey, AccountState, Enlistment } from './accounts.t
 export type { Consent } from './consents.ts';
 export type { Database, DatabaseSettings, Tx } from './database.ts';
 export type { FateArguments, FateState, UntoldFate } from './fates.ts';
+export type { HostedFacts, HostedMedium } from './hosted-media.ts';
 export type { IssuerKeyRecord, IssuerKeys } from './issuer-keys.ts';
 export type { ManagementRoom } from './management-rooms.ts';
 export type { ArrivedEvent, RoomLane, WaitingEvent } from './matrix-inbox.ts';
@@ -46,6 +48,7 @@ export interface Storage {
   readonly consents: Consents;
   readonly fates: Fates;
   readonly ghosts: Ghosts;
+  readonly hostedMedia: HostedMedia;
   readonly issuerKeys: IssuerKeys;
   readonly managementRooms: ManagementRooms;
   readonly matrixInbox: MatrixInbox;
@@ -101,6 +104,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
     consents: new Consents(parts),
     fates: new Fates(parts),
     ghosts: new Ghosts(),
+    hostedMedia: new HostedMedia(parts),
     issuerKeys: new IssuerKeys(parts),
     managementRooms: new ManagementRooms(parts),
     matrixInbox: new MatrixInbox(parts),

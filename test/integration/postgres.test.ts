@@ -8,6 +8,7 @@ import { systemRandom } from '../../src/ambient/random.ts';
 import { type Postgres, startPostgres } from '../../src/sandbox/postgres/postgres.ts';
 import { Database } from '../../src/storage/database.ts';
 import { Sealer } from '../../src/storage/sealer.ts';
+import { hostedMediaSuite } from '../suites/hosted-media.ts';
 import { issuerSuite } from '../suites/issuer.ts';
 import { signalSuite } from '../suites/signal.ts';
 import { storageSuite, type TestDatabase } from '../suites/storage.ts';
@@ -35,6 +36,7 @@ describe('on a real PostgreSQL', () => {
   };
 
   storageSuite('PostgreSQL', create);
+  hostedMediaSuite('PostgreSQL', create);
   signalSuite('PostgreSQL', create);
   issuerSuite('PostgreSQL', async () => {
     const { settings } = await create();

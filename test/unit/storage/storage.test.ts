@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { it } from 'node:test';
 import { Database } from '../../../src/storage/database.ts';
+import { hostedMediaSuite } from '../../suites/hosted-media.ts';
 import { storageSuite } from '../../suites/storage.ts';
 
 async function sqliteFile() {
@@ -15,6 +16,7 @@ async function sqliteFile() {
 }
 
 storageSuite('SQLite', sqliteFile);
+hostedMediaSuite('SQLite', sqliteFile);
 
 it('an SQLite file belongs to one process: a second opening is refused', async () => {
   const { settings, drop } = await sqliteFile();
