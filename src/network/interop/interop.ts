@@ -15,6 +15,7 @@ import { GatekeeperKeys } from './gatekeeper-keys.ts';
 import { HttpClient } from './http-client.ts';
 import { inspectIdentifier } from './identifier.ts';
 import { KeysClient } from './keys.ts';
+import { MediaTokenVerifier } from './media-token.ts';
 import { PushVerifier } from './push.ts';
 import { readStanza } from './stanza-reader.ts';
 import { writeMessage, writeReceipt, writeRetry } from './stanza-writer.ts';
@@ -67,6 +68,7 @@ export function createInteropAdapter(deps: InteropDeps): NetworkAdapter {
   const keys = new GatekeeperKeys({ http, clock, url: settings.gatekeeperJwksUrl });
   const { audience, issuer } = settings;
   const pushes = new PushVerifier({ keys, clock, audience, issuer });
+  const mediaTokens = new MediaTokenVerifier({ keys, clock, audience, issuer });
   return {
     id: settings.id,
     displayName: settings.displayName,
@@ -75,6 +77,7 @@ export function createInteropAdapter(deps: InteropDeps): NetworkAdapter {
     stanzas: stanzaCodec(settings.domain, clock),
     openLink: (account, linkDeps) => openLink(deps, account, linkDeps),
     verifyPush: (token) => pushes.verify(token),
+    verifyMediaToken: (token) => mediaTokens.verify(token),
     inspectIdentifier,
   };
 }
