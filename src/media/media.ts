@@ -6,7 +6,7 @@
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Clock, Log, Random } from '../model/ambient.ts';
-import { codeOf } from '../model/errors.ts';
+import { BridgeError, codeOf } from '../model/errors.ts';
 import type { NetworkId } from '../model/ids.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ByteSource } from './attachment-cipher.ts';
@@ -70,7 +70,7 @@ export type MediaDeps = Readonly<{
 export interface Media {
   /**
    * Makes folders, checks the bucket, takes back what an earlier process left, and tidies hourly from then on.
-   * @throws BridgeError `media/unavailable`, `media/refused`: folder or bucket cannot be used.
+   * @throws BridgeError `media/refused`: the bucket is not there or not ours to use.
    */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -129,7 +129,13 @@ class MediaRoom implements Media {
   async start(): Promise<void> {
     const { settings, storage, clock, random, metrics } = this.#deps;
     await this.#spool.start();
-    await this.#store.start();
+    try {
+      await this.#store.start();
+    } catch (failure) {
+      // A bucket may be away for a while; one that refuses us has to be seen to.
+      if (!(failure instanceof BridgeError) || failure.retry !== 'later') throw failure;
+      this.#log.warn('where hosted files lie cannot be reached', {}, failure);
+    }
     const secret = await storage.database.transaction(async (tx) => await storage.idSecret(tx));
     this.#host = new MediaHost({
       settings,

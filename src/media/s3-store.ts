@@ -88,7 +88,9 @@ export class S3Store implements MediaStore {
     const status = answer.statusCode ?? 0;
     if (status >= 200 && status < 300) return answer;
     answer.destroy();
-    if (status === 404) throw mediaErrors.gone({ why: 's3', status });
+    // Where an object was named: a bucket that is not there is a fault of the configuration.
+    if (status === 404 && request.method !== 'PUT' && request.object !== '')
+      throw mediaErrors.gone({ why: 's3', status });
     const isPassing = status >= 500 || status === 408 || status === 429;
     throw (isPassing ? mediaErrors.unavailable : mediaErrors.refused)({ why: 's3', status });
   }

@@ -55,7 +55,12 @@ export class MediaWorld {
       async (tx) => await storage.accounts.insert(tx, NETWORK, user),
     );
     const world = new MediaWorld({ folder, storage, account, clock, changes });
-    await world.media.start();
+    try {
+      await world.media.start();
+    } catch (failure) {
+      await world[Symbol.asyncDispose]();
+      throw failure;
+    }
     return world;
   }
 
