@@ -81,6 +81,8 @@ export class MediaFetcher {
       }
       const spooled = await spool.write(verifyAttachment(counted(answer, pace), file), {
         maxBytes: mostBytes,
+        // It is fetched again if we die.
+        isDurable: false,
         signal,
       });
       onFetched(spooled.sizeBytes);

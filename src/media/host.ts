@@ -153,6 +153,7 @@ export class MediaHost {
       const plaintext = bounded(await wish.open(), maxBytes);
       const file = await spool.write(encryptor.encrypt(plaintext), {
         maxBytes: attachmentBytes(maxBytes),
+        isDurable: true,
         signal: wish.signal,
       });
       return { file, facts: { key, ...encryptor.facts } };

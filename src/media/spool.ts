@@ -3,7 +3,7 @@
  * left when it died is deleted at the next start: every step that needed it is repeated.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Random } from '../model/ambient.ts';
 import type { ByteSource, StoredBytes } from './attachment-cipher.ts';
@@ -11,6 +11,8 @@ import { mediaErrors } from './errors.ts';
 
 /** Read from and written to a disk at once: fewer, larger steps than Node's own, still little for many files at a time. */
 export const PIECE_BYTES = 256 * 1024;
+/** Written at once. */
+const STEP_BYTES = 1_048_576;
 const OWNER_ONLY = 0o600;
 
 /** A whole file. `discard` deletes it; harmless when it is gone or was moved. */
@@ -35,24 +37,31 @@ export class Spool {
   }
 
   /**
-   * Writes all of `source`, durably; nothing stays when it throws.
+   * Writes all of `source`; nothing stays when it throws.
+   * @param how `isDurable`: it survives a power cut from then on.
    * @throws BridgeError `media/tooLarge` past `maxBytes`; whatever `source` throws; the signal's reason.
    */
-  async write(source: ByteSource, limits: { maxBytes: number; signal: AbortSignal }): Promise<SpooledFile> {
+  async write(
+    source: ByteSource,
+    how: { maxBytes: number; isDurable: boolean; signal: AbortSignal },
+  ): Promise<SpooledFile> {
     const file = path.join(this.#folder, this.#random.uuid());
     const discard = async () => await rm(file, { force: true });
     let sizeBytes = 0;
     try {
       const handle = await open(file, 'wx', OWNER_ONLY);
+      const writer = new Writer(handle);
       try {
         for await (const piece of source) {
-          limits.signal.throwIfAborted();
+          how.signal.throwIfAborted();
           sizeBytes += piece.length;
-          if (sizeBytes > limits.maxBytes) throw mediaErrors.tooLarge({ limitBytes: limits.maxBytes });
-          await writeWhole(handle, piece);
+          if (sizeBytes > how.maxBytes) throw mediaErrors.tooLarge({ limitBytes: how.maxBytes });
+          await writer.add(piece);
         }
-        await handle.sync();
+        await writer.finish();
+        if (how.isDurable) await handle.sync();
       } finally {
+        await writer.settled();
         await handle.close();
       }
     } catch (failure) {
@@ -69,8 +78,49 @@ export function readFrom(file: string, start: number, end: number) {
   return createReadStream(file, { start, end: Math.max(start, end - 1), highWaterMark: PIECE_BYTES });
 }
 
-async function writeWhole(handle: Awaited<ReturnType<typeof open>>, piece: Uint8Array): Promise<void> {
-  for (let done = 0; done < piece.length; ) {
-    done += (await handle.write(piece, done)).bytesWritten;
+/** Writes in larger steps, one under way while the next is gathered: the ciphers need not wait for the disk. */
+class Writer {
+  readonly #handle: FileHandle;
+  #gathered: Uint8Array[] = [];
+  #bytes = 0;
+  #underWay: Promise<void> = Promise.resolve();
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
   }
+
+  async add(piece: Uint8Array): Promise<void> {
+    this.#gathered.push(piece);
+    this.#bytes += piece.length;
+    if (this.#bytes >= STEP_BYTES) await this.#step();
+  }
+
+  async finish(): Promise<void> {
+    await this.#step();
+    await this.#underWay;
+  }
+
+  /** Nothing is under way any more, however it ended. */
+  async settled(): Promise<void> {
+    await this.#underWay.catch(() => {
+      /* told by the step after it, or the file is given up anyway */
+    });
+  }
+
+  async #step(): Promise<void> {
+    await this.#underWay;
+    if (this.#bytes > 0) this.#underWay = writeWhole(this.#handle, this.#gathered, this.#bytes);
+    this.#gathered = [];
+    this.#bytes = 0;
+    // Its failure is met at the next step; until then nobody listens.
+    this.#underWay.catch(() => undefined);
+  }
+}
+
+async function writeWhole(handle: FileHandle, pieces: Uint8Array[], bytes: number): Promise<void> {
+  // Not joined first: copies of every byte are what the garbage collector would be busy with.
+  const { bytesWritten } = await handle.writev(pieces);
+  if (bytesWritten === bytes) return;
+  const rest = Buffer.concat(pieces).subarray(bytesWritten);
+  for (let done = 0; done < rest.length; ) done += (await handle.write(rest, done)).bytesWritten;
 }
