@@ -14,7 +14,7 @@ export const mediaErrors = defineErrors('media', {
   notAllowed: { retry: 'never', arrived: 'no', notice: 'media-not-allowed' },
   /** The host does not have the file, or ours has expired. */
   gone: { retry: 'never', arrived: 'no', notice: 'media-gone' },
-  /** The host or the store refused the request for good. */
+  /** The host or the store refused the request for good, or the folder cannot be used. */
   refused: { retry: 'never', arrived: 'no', notice: 'media-unavailable' },
   /** The host or the store cannot be reached, does not answer as it should, or broke off. */
   unavailable: { retry: 'later', arrived: 'no', notice: 'media-unavailable' },

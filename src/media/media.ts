@@ -70,7 +70,7 @@ export type MediaDeps = Readonly<{
 export interface Media {
   /**
    * Makes folders, checks the bucket, takes back what an earlier process left, and tidies hourly from then on.
-   * @throws BridgeError `media/refused`: the bucket is not there or not ours to use.
+   * @throws BridgeError `media/refused`: the folder cannot be used, the bucket is not there or not ours.
    */
   start(): Promise<void>;
   stop(): Promise<void>;

@@ -30,10 +30,14 @@ export class Spool {
     this.#random = deps.random;
   }
 
-  /** Makes the folder and empties it. */
+  /** Makes the folder and empties it. @throws BridgeError `media/refused`: it cannot be used. */
   async start(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true });
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    try {
+      await rm(this.#folder, { recursive: true, force: true });
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw mediaErrors.refused({ folder: this.#folder }, cause);
+    }
   }
 
   /**
