@@ -130,6 +130,8 @@ export async function* decryptAttachment(
   verified: StoredBytes,
   file: { key: Uint8Array; sizeBytes: number },
 ): AsyncGenerator<Buffer> {
+  // Who knows the key can put a right MAC behind nothing.
+  if (verified.sizeBytes < IV_BYTES + BLOCK_BYTES + MAC_BYTES) throw mediaErrors.damaged({ why: 'size' });
   let iv = Buffer.alloc(0);
   for await (const piece of verified.read(0, IV_BYTES)) iv = Buffer.concat([iv, piece]);
   const decipher = createDecipheriv('aes-256-cbc', file.key.subarray(0, 32), iv);

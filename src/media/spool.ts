@@ -41,7 +41,7 @@ export class Spool {
   }
 
   /**
-   * Writes all of `source`; nothing stays when it throws.
+   * Writes all of `source`, which must not touch a piece that it has given; nothing stays when it throws.
    * @param how `isDurable`: it survives a power cut from then on.
    * @throws BridgeError `media/tooLarge` past `maxBytes`; whatever `source` throws; the signal's reason.
    */

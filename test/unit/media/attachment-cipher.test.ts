@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -115,6 +115,19 @@ describe('Signal’s attachment encryption', () => {
       code: 'media/damaged',
       facts: { why: 'size', missingBytes: 4_275 },
     });
+  });
+
+  it('an attachment of any length under a right MAC and digest is opened or refused, never more', async () => {
+    const key = randomBytes(64);
+    for (let length = 0; length < 80; length += 1) {
+      const signed = randomBytes(length);
+      const mac = createHmac('sha256', key.subarray(32)).update(signed).digest();
+      const attachment = Buffer.concat([signed, mac]);
+      const digest = createHash('sha256').update(attachment).digest();
+      await verify(attachment, { key, digest });
+      const opened = decryptAttachment(stored(attachment), { key, sizeBytes: 100 });
+      await assert.rejects(collect(opened), { code: 'media/damaged' }, `${length}`);
+    }
   });
 
   it('a key or a digest of another length is refused before a byte is read', async () => {
