@@ -15,14 +15,13 @@ import { HealthFlag } from './http/health-flag.ts';
 import { createHealthRouter } from './http/health-router.ts';
 import { createHttp } from './http/http.ts';
 import { keepAsking } from './http/keep-asking.ts';
-import { createMediaRouter } from './http/media-router.ts';
 import { createMetrics, createMetricsRouter, type Metrics } from './http/metrics.ts';
 import { createPublicRouter } from './http/public-router.ts';
 import { createIssuer, type Issuer } from './identity/identity.ts';
 import { createMatrixSide, type MatrixSide } from './matrix/matrix.ts';
-import { createMedia, type Media, type MediaSource } from './media/media.ts';
+import { assembleMedia, assembleMediaRouter } from './media-parts.ts';
 import type { Clock, Log, Random } from './model/ambient.ts';
-import { BridgeError, codeOf, hasCode } from './model/errors.ts';
+import { BridgeError, codeOf } from './model/errors.ts';
 import { type NetworkId, networkId } from './model/ids.ts';
 import { createInteropAdapter } from './network/interop/interop.ts';
 import { createSignalService } from './signal/signal.ts';
@@ -121,7 +120,13 @@ async function startParts(
   // 3. The two sides and the core between them. Nothing runs yet.
   const metrics = createMetrics({ version: ambient.version, log });
   const networks = await networkParts(config, storage, issuer, ambient);
-  const media = await mediaRoom(config, storage, metrics, ambient);
+  const media = await assembleMedia({
+    config,
+    mediaBase: issuerSettings(config).mediaBase,
+    storage,
+    metrics,
+    ...ambient,
+  });
   const { bridge, matrix } = sides(config, storage, networks, metrics, ambient);
   const health = healthChecks(bridge, networks, ambient.clock);
   fillGauges(metrics, storage, bridge, networks, health.all);
@@ -149,7 +154,7 @@ async function startParts(
           metrics.push(outcome);
           return outcome;
         },
-        media: mediaRouter(config, media, networks, metrics),
+        media: assembleMediaRouter({ config, media, networks, metrics }),
         basePath: new URL(config.public.url).pathname,
       }),
       health: createHealthRouter(health.all),
@@ -319,74 +324,6 @@ async function networkPart(
     termsVersion: network.terms_version,
     keepSentMs: network.keep_sent_hours * 60 * 60_000,
   };
-}
-
-async function mediaRoom(
-  config: Config,
-  storage: Storage,
-  metrics: Metrics,
-  ambient: Ambient,
-): Promise<Media> {
-  const { media } = config;
-  const { endpoint, bucket, access_key_id, secret_access_key, region, prefix } = media.s3;
-  const sources = new Map<NetworkId, MediaSource>();
-  for (const [id, { media_hosts, ca_file }] of Object.entries(config.networks)) {
-    const ca = ca_file === undefined ? {} : { ca: await readFile(ca_file, 'utf8') };
-    sources.set(networkId(id), { hosts: media_hosts, ...ca });
-  }
-  const isBucket = media.store === 's3' && endpoint && bucket && access_key_id && secret_access_key;
-  return createMedia({
-    settings: {
-      folder: media.path,
-      mediaBase: issuerSettings(config).mediaBase,
-      keepMs: media.keep_days * 24 * 60 * 60_000,
-      maxBytes: media.max_bytes,
-      accountQuotaBytes: media.account_quota_bytes,
-      totalQuotaBytes: media.total_quota_bytes,
-      ...(isBucket
-        ? {
-            s3: {
-              endpoint,
-              region,
-              bucket,
-              prefix,
-              accessKeyId: access_key_id,
-              secretAccessKey: secret_access_key.reveal(),
-            },
-          }
-        : {}),
-    },
-    sources,
-    storage,
-    metrics: metrics.media,
-    ...ambient,
-  });
-}
-
-function mediaRouter(
-  config: Config,
-  media: Media,
-  networks: ReadonlyMap<NetworkId, NetworkPart>,
-  metrics: Metrics,
-) {
-  return createMediaRouter({
-    find: async (id) => await media.findServed(id),
-    read: async (file, range) => await media.readServed(file, range),
-    permit: async (network, token) => {
-      if (config.networks[network]?.media_token !== true) return 'allowed';
-      const adapter = networks.get(networkId(network))?.adapter;
-      if (token === undefined || adapter?.verifyMediaToken === undefined) return 'bad-token';
-      try {
-        await adapter.verifyMediaToken(token);
-        return 'allowed';
-      } catch (failure) {
-        if (hasCode(failure, 'network/badMediaToken')) return 'bad-token';
-        if (failure instanceof BridgeError) return 'unavailable';
-        throw failure;
-      }
-    },
-    metrics: metrics.media,
-  });
 }
 
 /** Waits for the homeserver, with growing pauses. @throws BridgeError what waiting cannot cure; the signal's reason. */
