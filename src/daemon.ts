@@ -19,6 +19,7 @@ import { createMetrics, createMetricsRouter, type Metrics } from './http/metrics
 import { createPublicRouter } from './http/public-router.ts';
 import { createIssuer, type Issuer } from './identity/identity.ts';
 import { createMatrixSide, type MatrixSide } from './matrix/matrix.ts';
+import { assembleMedia, assembleMediaRouter } from './media-parts.ts';
 import type { Clock, Log, Random } from './model/ambient.ts';
 import { BridgeError, codeOf } from './model/errors.ts';
 import { type NetworkId, networkId } from './model/ids.ts';
@@ -119,9 +120,23 @@ async function startParts(
   // 3. The two sides and the core between them. Nothing runs yet.
   const metrics = createMetrics({ version: ambient.version, log });
   const networks = await networkParts(config, storage, issuer, ambient);
+  const media = await assembleMedia({
+    config,
+    mediaBase: issuerSettings(config).mediaBase,
+    storage,
+    metrics,
+    ...ambient,
+  });
   const { bridge, matrix } = sides(config, storage, networks, metrics, ambient);
   const health = healthChecks(bridge, networks, ambient.clock);
   fillGauges(metrics, storage, bridge, networks, health.all);
+
+  // Before the listeners, which give files out, and before anything is hosted.
+  await begin(
+    'media',
+    async () => await media.start(),
+    async () => await media.stop(),
+  );
 
   // 4. The listeners, before we ask anybody to call us. Events are stored from here on, and wait.
   const http = createHttp({
@@ -139,6 +154,7 @@ async function startParts(
           metrics.push(outcome);
           return outcome;
         },
+        media: assembleMediaRouter({ config, media, networks, metrics }),
         basePath: new URL(config.public.url).pathname,
       }),
       health: createHealthRouter(health.all),

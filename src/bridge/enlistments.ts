@@ -250,6 +250,7 @@ export class Enlistments {
       await storage.reactions.deleteOfAccount(tx, account.id);
       await storage.expirations.deleteOfAccount(tx, account.id);
       await storage.matrixInbox.settleSealedWith(tx, account.dataKey, 'storage/dataKeyDestroyed');
+      await storage.hostedMedia.leaveOfAccount(tx, account.id);
       await storage.portals.deleteOfAccount(tx, account.id);
       await storage.accounts.delete(tx, account);
       await storage.ghosts.deleteUnused(tx);

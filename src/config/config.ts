@@ -95,7 +95,9 @@ class Check {
     const whole = configSchema.safeParse(this.#root);
     if (this.#faults.length > 0 || !whole.success) return { kind: 'invalid', faults: this.#sorted() };
     const effective = effectiveSettings(this.#root, this.#tree, (at) => this.#originOf(at));
-    return { kind: 'loaded', config: whole.data, warnings, effective };
+    // After the defaults are in: the folder has one, and may not be there yet.
+    const media = { ...whole.data.media, path: path.resolve(this.#folder, whole.data.media.path) };
+    return { kind: 'loaded', config: { ...whole.data, media }, warnings, effective };
   }
 
   /** @returns warnings. */

@@ -31,6 +31,7 @@ const CHECKS: readonly CrossCheck[] = [
   needs(['public'], checkKeyRotation),
   needs(['database'], checkDatabase),
   needs(['encryption'], checkMasterKeys),
+  needs(['media'], checkMedia),
   needs(['homeserver', 'bridge', 'networks'], checkPermissions),
   needs(['networks'], checkNetworksDiffer),
   needs(['networks'], checkKeyLives),
@@ -103,6 +104,19 @@ function* checkDatabase({ database }: Pick<Config, 'database'>): Iterable<CrossF
   if (uri === ':memory:') yield fault(path, 'must be a file; in memory everything would be lost at the end');
   else if (/^[a-z]+:/.test(uri))
     yield fault(path, 'must be the path of a file, without file: or any other scheme');
+}
+
+function* checkMedia({ media }: Pick<Config, 'media'>): Iterable<CrossFinding> {
+  const needed = ['endpoint', 'bucket', 'access_key_id', 'secret_access_key'] as const;
+  for (const key of media.store === 's3' ? needed : []) {
+    if (media.s3[key] === undefined) yield fault(['media', 's3', key], 'is needed, as media.store is s3');
+  }
+  if (media.max_bytes > media.account_quota_bytes) {
+    yield fault(['media', 'account_quota_bytes'], 'must not be less than max_bytes');
+  }
+  if (media.account_quota_bytes > media.total_quota_bytes) {
+    yield fault(['media', 'total_quota_bytes'], 'must not be less than account_quota_bytes');
+  }
 }
 
 function* checkMasterKeys({ encryption }: Pick<Config, 'encryption'>): Iterable<CrossFinding> {

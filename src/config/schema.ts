@@ -7,6 +7,7 @@ import { encryptionSection } from './sections/encryption.ts';
 import { homeserverSection } from './sections/homeserver.ts';
 import { listenersSection } from './sections/listeners.ts';
 import { loggingSection } from './sections/logging.ts';
+import { mediaSection } from './sections/media.ts';
 import { networksSection } from './sections/networks.ts';
 import { operatorSection } from './sections/operator.ts';
 import { publicSection } from './sections/public-endpoint.ts';
@@ -21,6 +22,7 @@ export const configSchema = z.strictObject({
   encryption: encryptionSection,
   operator: operatorSection,
   bridge: bridgeSection,
+  media: mediaSection,
   networks: networksSection,
   logging: loggingSection,
 });

@@ -11,6 +11,7 @@ export const REFUSALS = {
   notFound: { status: 404, error: 'not_found', message: 'There is nothing here.' },
   notEnlisted: { status: 404, error: 'not_enlisted', message: 'No such account is enlisted here.' },
   tooLarge: { status: 413, error: 'too_large', message: 'The body is larger than allowed here.' },
+  badRange: { status: 416, error: 'bad_range', message: 'The file has no such bytes.' },
   internal: { status: 500, error: 'internal', message: 'Something failed; it has been logged.' },
   unavailable: { status: 503, error: 'unavailable', message: 'Not now; try again later.' },
 } as const satisfies Record<string, Refusal>;

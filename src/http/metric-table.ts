@@ -62,6 +62,18 @@ export const METRICS = {
     help: 'Wake-ups received at the push endpoint: accepted, unknown (no such account) or bad-token.',
     labels: ['outcome'],
   },
+  mediaBytes: {
+    kind: 'counter',
+    name: 'drawbridge_media_bytes_total',
+    help: 'Bytes of encrypted files; direction: hosted (put where contacts fetch them), served (given out) or fetched (from a network).',
+    labels: ['direction'],
+  },
+  mediaRefused: {
+    kind: 'counter',
+    name: 'drawbridge_media_refused_total',
+    help: 'Files that were not hosted, served or fetched, by the code of the error; served: not-found, bad-token, busy and others.',
+    labels: ['direction', 'code'],
+  },
   errors: {
     kind: 'counter',
     name: 'drawbridge_errors_total',

@@ -32,6 +32,15 @@ export class Metrics {
     badEvent: (): void => this.#count('badEvents', {}),
   };
 
+  /** Counts files. */
+  readonly media = {
+    bytes: (direction: 'hosted' | 'served' | 'fetched', bytes: number): void =>
+      this.#count('mediaBytes', { direction }, bytes),
+    /** @param code of an error, or one of few constants. */
+    refused: (direction: 'hosted' | 'served' | 'fetched', code: string): void =>
+      this.#count('mediaRefused', { direction, code }),
+  };
+
   constructor(deps: { version: string; log: Log }) {
     this.#log = deps.log;
     for (const id of Object.keys(METRICS) as MetricId[]) this.#declare(id);
@@ -114,8 +123,8 @@ export class Metrics {
     }
   }
 
-  #count<Id extends MetricIdOf<'counter'>>(id: Id, labels: LabelsOf<Id>): void {
-    this.#counters.get(id)?.inc(labels);
+  #count<Id extends MetricIdOf<'counter'>>(id: Id, labels: LabelsOf<Id>, by = 1): void {
+    this.#counters.get(id)?.inc(labels, by);
   }
 
   #observe<Id extends MetricIdOf<'histogram'>>(id: Id, labels: LabelsOf<Id>, seconds: number): void {

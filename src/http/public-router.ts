@@ -1,6 +1,7 @@
-/** What gatekeepers call: our OpenID documents and the push endpoint (docs/interop-profile.md §1, §3). */
+/** What gatekeepers call: our OpenID documents, the push endpoint, hosted files (docs/interop-profile.md §1, §3, §7). */
 import { type Request, type Response, Router } from 'express';
 import { answer, REFUSALS, type Refusal, refuse } from './answer.ts';
+import { bearerToken } from './bearer-token.ts';
 
 /** The documents of our issuer; `jwks` says for how many seconds they may be cached, from 0. */
 export interface PublicIssuer {
@@ -18,6 +19,8 @@ export type PublicRouterDeps = Readonly<{
   issuer: PublicIssuer;
   /** Checks the token and notes what it says; what follows from it must not be waited for. */
   onPush: (token: string) => Promise<PushOutcome>;
+  /** Answers hosted files (`createMediaRouter`). Default: there are none. */
+  media?: Router;
   /** The path of the public URL, when it has one: proxies may or may not take it off. Default: none. */
   basePath?: string;
 }>;
@@ -28,7 +31,6 @@ const PUSH_PATH = '/interop/v1/push';
 /** What the document says changes with the configuration only. */
 const DISCOVERY_MAX_AGE_S = 300;
 
-const LONGEST_TOKEN = 8_192;
 /** Pushes that are checked at the same time; each is a signature, and the first may have to fetch keys. */
 const MOST_PUSHES_AT_ONCE = 64;
 
@@ -60,6 +62,7 @@ export function createPublicRouter(deps: PublicRouterDeps): Router {
         pushes--;
       });
   });
+  if (deps.media !== undefined) routes.use(deps.media);
   const router = Router({ caseSensitive: true, strict: true });
   const basePath = deps.basePath?.replace(/\/+$/, '') ?? '';
   if (basePath !== '') router.use(basePath, routes);
@@ -83,10 +86,4 @@ async function push(onPush: PublicRouterDeps['onPush'], request: Request, respon
   }
   if (outcome === 'bad-token') response.setHeader('WWW-Authenticate', 'Bearer');
   refuse(response, PUSH_REFUSALS[outcome]);
-}
-
-/** RFC 6750 §2.1; the scheme's case does not matter (RFC 9110 §11.1). */
-function bearerToken(header: string | undefined): string | undefined {
-  if (header === undefined || header.length > LONGEST_TOKEN) return undefined;
-  return /^bearer +([\w.~+/-]+=*)$/i.exec(header)?.[1];
 }

@@ -25,6 +25,10 @@ export const matrixErrors = defineErrors('matrix', {
   notFound: { retry: 'never', arrived: 'no', notice: 'homeserver-refused' },
   /** An event over the homeserver’s limit of 64 KiB. */
   tooLarge: { retry: 'never', arrived: 'no', notice: 'message-too-large' },
+  /** A file over what the caller allows, or over the homeserver’s `m.upload.size`. */
+  fileTooLarge: { retry: 'never', arrived: 'no', notice: 'media-too-large' },
+  /** A file that turned out longer or shorter than was said when its upload began. */
+  badUpload: { retry: 'never', arrived: 'no', notice: 'internal' },
   /** The homeserver does not have this endpoint. */
   unrecognized: { retry: 'never', arrived: 'no', notice: 'homeserver-refused' },
   /** The name of a user is taken by somebody else. */

@@ -16,12 +16,17 @@ import { createGhostIds } from './ghost-id.ts';
 import { Homeserver } from './homeserver.ts';
 import { createIntake } from './intake.ts';
 import type { JsonObject } from './json-object.ts';
+import { type MatrixDownload, MatrixMedia } from './media.ts';
+import type { StreamBody } from './open-stream.ts';
 import { asReplacement, asReply, toReaction } from './relations.ts';
 import { parseRoomEvent } from './room-event.ts';
 import { Rooms } from './rooms.ts';
 import { readSigns } from './signs.ts';
 import type { ReadingOptions, WritingOptions } from './text/matrix-text.ts';
 import { Transport } from './transport.ts';
+
+export type { MatrixDownload } from './media.ts';
+export type { StreamBody } from './open-stream.ts';
 
 /** A room event as the homeserver sent it, checked; may be stored as JSON and read again with `parseRoomEvent`. */
 export interface RoomEvent {
@@ -210,6 +215,19 @@ export interface MatrixSide {
 
   /** Never throws; see `MatrixSign`. */
   readSigns(ephemeral: readonly JsonObject[]): readonly MatrixSign[];
+  /**
+   * Opens a file, with our token where the homeserver knows that (MSC3916).
+   * @param wish `maxBytes`: more is refused, when it is told or when it comes. `signal` ends the body too.
+   * @throws BridgeError `matrix/fileTooLarge`; `matrix/badEvent`: `mxc` is no such URI.
+   */
+  downloadMedia(wish: { mxc: string; maxBytes: number; signal: AbortSignal }): Promise<MatrixDownload>;
+  /**
+   * Uploads a file under the name of a ghost, or of the bot where `as` is `undefined`. A repeated upload is another file.
+   * @returns its `mxc:` URI.
+   * @throws BridgeError `matrix/fileTooLarge`: over the homeserver's limit; `matrix/badUpload`; what `file.source` throws.
+   */
+  uploadMedia(wish: { as: MatrixUserId | undefined; file: StreamBody; signal: AbortSignal }): Promise<string>;
+
   /** @throws BridgeError `matrix/badEvent`. */
   parseRoomEvent(json: unknown): RoomEvent;
   /**
@@ -275,6 +293,7 @@ export function createMatrixSide(deps: MatrixDeps): MatrixSide {
   const transport = new Transport(deps);
   const homeserver = new Homeserver({ settings, transport, log });
   const rooms = new Rooms({ settings, homeserver, clock: deps.clock, log });
+  const media = new MatrixMedia({ transport, clock: deps.clock });
   const isOurs = (user: string) => user === homeserver.botUserId || ghosts.parse(user) !== undefined;
   return {
     botUserId: homeserver.botUserId,
@@ -302,6 +321,8 @@ export function createMatrixSide(deps: MatrixDeps): MatrixSide {
     pin: (wish) => rooms.pin(wish),
     getMembers: (room) => homeserver.getMembers(room),
     readSigns,
+    downloadMedia: (wish) => media.download(wish),
+    uploadMedia: (wish) => media.upload(wish),
     parseRoomEvent,
     fromRoomEvent,
     toEventContents,

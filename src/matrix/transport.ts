@@ -1,9 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import { BridgeError, codeOf } from '../model/errors.ts';
 import type { MatrixUserId } from '../model/ids.ts';
 import { matrixErrors } from './errors.ts';
 import { toConnectionError, toHomeserverError } from './homeserver-error.ts';
-import { isJsonObject, type JsonObject } from './json-object.ts';
+import { isJsonObject, type JsonObject, parseJson } from './json-object.ts';
 import type { MatrixDeps } from './matrix.ts';
+import { openStream, type StreamRequest } from './open-stream.ts';
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
@@ -36,12 +38,42 @@ export class Transport {
 
   /** @param signal ends it early, as `matrix/answerLost`. */
   async request(request: HomeserverRequest, signal?: AbortSignal): Promise<JsonObject> {
+    return await this.#told(request, async (template) => await this.#exchange(request, template, signal));
+  }
+
+  /**
+   * Opens a request whose body or answer is too large to be held. No deadline, but an end when nothing moves for as long as
+   * other requests may take in all. The answer is one of 2xx; its body may fail later, with Node's own errors.
+   */
+  async open(request: StreamRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    return await this.#told(request, async (template) => {
+      const { asToken, requestTimeoutMs } = this.#deps.settings;
+      const query = new URLSearchParams({ ...request.query, ...(request.as && { user_id: request.as }) });
+      return await openStream({
+        request,
+        template,
+        url: new URL(`${this.#base}${request.path}${query.size > 0 ? `?${query}` : ''}`),
+        token: asToken,
+        silenceMs: requestTimeoutMs,
+        signal: AbortSignal.any([this.#stopped.signal, signal]),
+      });
+    });
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+  }
+
+  async #told<T>(
+    request: Pick<HomeserverRequest, 'method' | 'path'>,
+    work: (template: string) => Promise<T>,
+  ): Promise<T> {
     const { clock, log, metrics } = this.#deps;
     const template = `${request.method} ${toPathTemplate(request.path)}`;
     const startedMs = clock.nowMs();
     let outcome = 'ok';
     try {
-      return await this.#exchange(request, template, signal);
+      return await work(template);
     } catch (failure) {
       outcome = codeOf(failure);
       // The caller decides what it means: this is for who follows one request.
@@ -50,10 +82,6 @@ export class Transport {
     } finally {
       metrics?.request(template, outcome, Math.max(0, clock.nowMs() - startedMs) / 1000);
     }
-  }
-
-  stop(): void {
-    this.#stopped.abort();
   }
 
   async #exchange(request: HomeserverRequest, template: string, signal?: AbortSignal): Promise<JsonObject> {
@@ -106,15 +134,6 @@ async function readText(response: Response): Promise<string | undefined> {
   return Buffer.concat(pieces).toString('utf8');
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    /* not JSON: the caller knows what that means for the status */
-    return undefined;
-  }
-}
-
 /** Path segments that are followed by so many parameters. */
 const PARAMETERS: Readonly<Record<string, number>> = {
   rooms: 1,
@@ -129,6 +148,7 @@ const PARAMETERS: Readonly<Record<string, number>> = {
   profile: 1,
   devices: 1,
   appservice: 1,
+  download: 2,
 };
 
 /**
@@ -137,7 +157,7 @@ const PARAMETERS: Readonly<Record<string, number>> = {
  */
 export function toPathTemplate(path: string): string {
   let parameters = 0;
-  const segments = path.replace(/^\/_matrix\/client(\/v\d+|(?=\/versions))/, '').split('/');
+  const segments = path.replace(/^\/_matrix\/(?:client|media)(\/v\d+|(?=\/versions))/, '').split('/');
   return segments
     .map((segment) => {
       if (parameters > 0) {

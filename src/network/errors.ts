@@ -38,4 +38,6 @@ export const networkErrors = defineErrors('network', {
   badContent: { retry: 'never', arrived: 'no', notice: 'message-unreadable' },
   /** A wake-up that the gatekeeper did not sign, or that is old, meant for others or repeated. */
   badPush: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** A token for a file that we host, which the gatekeeper did not sign, or that is old, meant for others or for something else. */
+  badMediaToken: { retry: 'never', arrived: 'no', notice: 'internal' },
 });

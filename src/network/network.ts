@@ -46,6 +46,12 @@ export interface NetworkAdapter {
    */
   verifyPush(token: string): Promise<PushNotice>;
   /**
+   * Checks a token with which the network's media proxy asks for a file that we host. Absent: the network has none.
+   * @throws BridgeError `network/badMediaToken`: forged, old, meant for others or for something else; as `verifyPush` where
+   *   nothing can be said about it.
+   */
+  verifyMediaToken?(token: string): Promise<void>;
+  /**
    * What a person typed after `start-chat`, brought into the form that `lookup` takes. Pure.
    * @returns `undefined` when it has the form of no identifier.
    */

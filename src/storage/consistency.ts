@@ -70,6 +70,16 @@ const RULES: Readonly<Record<string, (tx: Tx) => Promise<unknown[]>>> = {
       )
       .whereNull('i.account_id')
       .pluck('s.contact_id'),
+  'a hosted file belongs to an account until it leaves': async (tx) =>
+    await tx('hosted_media')
+      .whereNot({ state: 'leaving' })
+      .whereNotIn('account_id', tx('accounts').select('id'))
+      .pluck('id'),
+  'a hosted file that leaves has neither key nor reference': async (tx) =>
+    await tx('hosted_media')
+      .where({ state: 'leaving' })
+      .where((it) => it.whereNotNull('sealed_facts').orWhereNotNull('reference'))
+      .pluck('id'),
   'a portal belongs to an account': async (tx) =>
     await tx('portals').whereNotIn('account_id', tx('accounts').select('id')).pluck('id'),
   'a portal with messages has its room and its notice': async (tx) =>

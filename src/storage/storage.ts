@@ -12,6 +12,7 @@ import { Database, type DatabaseSettings, type Tx } from './database.ts';
 import { Expirations } from './expirations.ts';
 import { Fates } from './fates.ts';
 import { Ghosts } from './ghosts.ts';
+import { HostedMedia } from './hosted-media.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { ManagementRooms } from './management-rooms.ts';
 import { MatrixInbox } from './matrix-inbox.ts';
@@ -32,6 +33,7 @@ export type { Consent } from './consents.ts';
 export type { Database, DatabaseSettings, Tx } from './database.ts';
 export type { Expiration } from './expirations.ts';
 export type { FailedFate, FailedFilter, FateArguments, FateState, UntoldFate } from './fates.ts';
+export type { HostedFacts, HostedMedium } from './hosted-media.ts';
 export type { IssuerKeyRecord, IssuerKeys } from './issuer-keys.ts';
 export type { ManagementRoom } from './management-rooms.ts';
 export type { ArrivedEvent, RoomLane, WaitingEvent } from './matrix-inbox.ts';
@@ -53,6 +55,7 @@ export interface Storage {
   readonly expirations: Expirations;
   readonly fates: Fates;
   readonly ghosts: Ghosts;
+  readonly hostedMedia: HostedMedia;
   readonly issuerKeys: IssuerKeys;
   readonly managementRooms: ManagementRooms;
   readonly matrixInbox: MatrixInbox;
@@ -111,6 +114,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
     expirations: new Expirations(),
     fates: new Fates(parts),
     ghosts: new Ghosts(),
+    hostedMedia: new HostedMedia(parts),
     issuerKeys: new IssuerKeys(parts),
     managementRooms: new ManagementRooms(parts),
     matrixInbox: new MatrixInbox(parts),

@@ -8,6 +8,7 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism, loadavg, release, totalmem } from 'node:os';
 import { installSentence } from '../../src/sandbox/toolbox/toolbox.ts';
 import { measureLatency } from './latency.ts';
+import { measureMedia } from './media.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchOptions, type PartName, parseOptions, USAGE } from './options.ts';
 import { gib } from './statistics.ts';
@@ -19,6 +20,7 @@ const MEASURE: Readonly<Record<PartName, (options: BenchOptions) => Promise<stri
   throughput: measureThroughput,
   memory: measureMemory,
   storage: measureStorage,
+  media: measureMedia,
 };
 
 async function main(argv: readonly string[]): Promise<number> {

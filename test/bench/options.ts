@@ -1,7 +1,7 @@
 /** What `npm run bench -- …` was asked for. */
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['latency', 'throughput', 'memory', 'storage'] as const;
+export const PARTS = ['latency', 'throughput', 'memory', 'storage', 'media'] as const;
 export type PartName = (typeof PARTS)[number];
 
 export type BenchOptions = Readonly<{
@@ -17,6 +17,8 @@ export type BenchOptions = Readonly<{
   accounts: number;
   /** Repetitions of each step of `storage`. */
   steps: number;
+  /** MiB of the file that `media` carries. */
+  megabytes: number;
   /** Absolute; where the daemon's CPU profile goes. */
   profileDir: string | undefined;
 }>;
@@ -31,6 +33,7 @@ Parts: ${PARTS.join(', ')}; all when none is named.
   --portals <n>      conversations of the wide burst (20)
   --accounts <n>     accounts of "memory" (50)
   --steps <n>        repetitions of each step of "storage" (300)
+  --megabytes <n>    size of the file of "media" (500)
   --profile <folder> write a CPU profile of the bridge there; it slows the bridge down
   --help             this text`;
 
@@ -46,6 +49,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
       portals: { type: 'string', default: '20' },
       accounts: { type: 'string', default: '50' },
       steps: { type: 'string', default: '300' },
+      megabytes: { type: 'string', default: '500' },
       profile: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -59,6 +63,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
     portals: parseCount('portals', values.portals),
     accounts: parseCount('accounts', values.accounts),
     steps: parseCount('steps', values.steps),
+    megabytes: parseCount('megabytes', values.megabytes),
     profileDir: values.profile,
   };
 }

@@ -148,6 +148,27 @@ describe('the Matrix side on a real Synapse', () => {
     assert.equal(await side.getDisplayName(ghost), 'Bob (Gatekeeper)');
   });
 
+  it('a file is uploaded as the ghost in pieces and downloaded by its URI; one over the limit is not begun', async () => {
+    const file = randomBytes(3_000_000);
+    const source = async function* (bytes: number) {
+      for (let start = 0; start < bytes; start += 100_001) yield file.subarray(start, start + 100_001);
+    };
+    const wish = { as: ghost, signal };
+    const mxc = await side.uploadMedia({
+      ...wish,
+      file: { source: source(file.length), sizeBytes: file.length, contentType: 'video/mp4' },
+    });
+    const { body, sizeBytes, contentType } = await side.downloadMedia({ mxc, maxBytes: file.length, signal });
+    assert.deepEqual([sizeBytes, contentType], [file.length, 'video/mp4']);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of body) pieces.push(piece);
+    assert.ok(Buffer.concat(pieces).equals(file));
+    const tooLarge = { source: source(0), sizeBytes: 2 ** 40, contentType: 'video/mp4' };
+    await assert.rejects(side.uploadMedia({ ...wish, file: tooLarge }), { code: 'matrix/fileTooLarge' });
+    const missing = side.downloadMedia({ mxc: `${mxc}x`, maxBytes: 1, signal });
+    await assert.rejects(missing, { code: 'matrix/notFound' });
+  });
+
   it('a portal room is made once, however often it is asked for', async () => {
     portal = await side.createPortalRoom(portalWish());
     assert.equal(await side.createPortalRoom(portalWish()), portal);

@@ -11,6 +11,7 @@ import { type Postgres, startPostgres } from '../../src/sandbox/postgres/postgre
 import { Database } from '../../src/storage/database.ts';
 import { Sealer } from '../../src/storage/sealer.ts';
 import { failedMessagesSuite } from '../suites/failed-messages.ts';
+import { hostedMediaSuite } from '../suites/hosted-media.ts';
 import { issuerSuite } from '../suites/issuer.ts';
 import { signalSuite } from '../suites/signal.ts';
 import { storageSuite, type TestDatabase } from '../suites/storage.ts';
@@ -69,6 +70,7 @@ describe('on a real PostgreSQL', () => {
 
   storageSuite('PostgreSQL', create);
   failedMessagesSuite('PostgreSQL', create);
+  hostedMediaSuite('PostgreSQL', create);
   signalSuite('PostgreSQL', create);
   issuerSuite('PostgreSQL', async () => {
     const { settings } = await create();

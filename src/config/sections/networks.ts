@@ -177,6 +177,19 @@ const network = z.strictObject({
       'question stays without an answer.',
     unit: 'hours',
   }),
+  media_hosts: setting(
+    z.array(baseUrl('https').refine(isOrigin, 'must be an origin, without a path')).max(64).default([]),
+    {
+      description:
+        'Origins, such as `https://media.gatekeeper.example.com`, from which contacts’ files are fetched; redirects are followed among ' +
+        'them only, and names that lead to addresses that are not public are refused. Empty: no file of a contact is fetched.',
+    },
+  ),
+  media_token: setting(z.boolean().default(false), {
+    description:
+      '`true`: files hosted for people on this network are given out only to requests with a token that the gatekeeper has signed ' +
+      '(docs/interop-profile.md §7). `false`: to everyone who knows the address, which is a secret, and encrypted in any case.',
+  }),
   terms_version: setting(line(64).default('1'), {
     description: 'Version of the gatekeeper’s terms that your agreement names; sent with each enlistment.',
   }),
@@ -197,6 +210,10 @@ export const networksSection = setting(
     sample: 'gatekeeper',
   },
 );
+
+function isOrigin(text: string): boolean {
+  return URL.parse(text)?.origin === text;
+}
 
 function isNetworkId(text: string): boolean {
   try {

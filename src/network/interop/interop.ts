@@ -15,6 +15,7 @@ import { GatekeeperKeys } from './gatekeeper-keys.ts';
 import { HttpClient } from './http-client.ts';
 import { inspectIdentifier } from './identifier.ts';
 import { KeysClient } from './keys.ts';
+import { MediaTokenVerifier } from './media-token.ts';
 import { PushVerifier } from './push.ts';
 import { readStanza } from './stanza-reader.ts';
 import { writeChatState, writeMarker, writeMessage, writeReceipt, writeRetry } from './stanza-writer.ts';
@@ -72,6 +73,7 @@ export function createInteropAdapter(deps: InteropDeps): NetworkAdapter {
   const { audience, issuer } = settings;
   const pace = createConnectPace(clock, CONNECT_EVERY_MS);
   const pushes = new PushVerifier({ keys, clock, audience, issuer });
+  const mediaTokens = new MediaTokenVerifier({ keys, clock, audience, issuer });
   return {
     id: settings.id,
     displayName: settings.displayName,
@@ -80,6 +82,7 @@ export function createInteropAdapter(deps: InteropDeps): NetworkAdapter {
     stanzas: stanzaCodec(settings.domain, clock),
     openLink: (account, linkDeps) => openLink(deps, pace, account, linkDeps),
     verifyPush: (token) => pushes.verify(token),
+    verifyMediaToken: (token) => mediaTokens.verify(token),
     inspectIdentifier,
   };
 }

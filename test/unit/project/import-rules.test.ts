@@ -17,8 +17,9 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   identity: ['storage'],
   network: [],
   matrix: [],
+  media: ['storage'],
   http: [],
-  bridge: ['storage', 'signal', 'network', 'matrix'],
+  bridge: ['storage', 'signal', 'network', 'matrix', 'media'],
 };
 const ROOMS = Object.keys(DOORS);
 /** Packages, and a room that must not import them. */
@@ -42,6 +43,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   '@fluent/bundle': 'matrix',
   'sanitize-html': 'bridge',
   htmlparser2: 'network',
+  aws4: 'http',
 };
 
 type Planted = Readonly<{ file: string; text: string; rule: string | undefined }>;

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { it } from 'node:test';
 import { Database } from '../../../src/storage/database.ts';
 import { failedMessagesSuite } from '../../suites/failed-messages.ts';
+import { hostedMediaSuite } from '../../suites/hosted-media.ts';
 import { storageSuite } from '../../suites/storage.ts';
 
 async function sqliteFile() {
@@ -17,6 +18,7 @@ async function sqliteFile() {
 
 storageSuite('SQLite', sqliteFile);
 failedMessagesSuite('SQLite', sqliteFile);
+hostedMediaSuite('SQLite', sqliteFile);
 
 it('an SQLite file belongs to one process: a second opening is refused', async () => {
   const { settings, drop } = await sqliteFile();
