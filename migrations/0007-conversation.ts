@@ -5,6 +5,8 @@ export async function up(knex: Knex): Promise<void> {
   await knex.schema.alterTable('messages', (table) => {
     // When either side deleted it: nothing refers to it any more. Null while it stands.
     table.bigInteger('deleted_at_ms');
+    // 1: an edit, a reaction or a deletion, which is about another message and is none itself.
+    table.integer('is_remark').notNullable().defaultTo(0);
   });
   await knex.schema.alterTable('portals', (table) => {
     // Seconds after which messages of this conversation disappear on both sides; 0 means never.

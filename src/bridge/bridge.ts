@@ -124,7 +124,7 @@ class Core implements Bridge {
     const consent = new Consent(parts, enlistments);
     const wakeInbound = (account: Account, sender: string) => this.#wakeContact(account, sender);
     const late = new LateMessages(parts, links, fates);
-    const outbound = new Outbound(parts, links, late);
+    const outbound = new Outbound({ parts, links, late, disappearing });
     const wakeRoom = (account: Account, room: RoomId) =>
       this.#wakeRooms([{ room, network: account.network }]);
     const requeue = new Requeue({ parts, links, outbound, fates, wakeRoom });

@@ -18,6 +18,8 @@ export const bridgeErrors = defineErrors('bridge', {
   tooOld: { retry: 'never', arrived: 'no', notice: 'too-old' },
   /** The rules do not let the message pass: of a kind or size that cannot be sent, or of somebody else. */
   refused: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** Its author took the message back before it was sent. */
+  redacted: { retry: 'never', arrived: 'no', notice: 'internal' },
   /** The message came back from the network; `condition` says why. */
   bounced: { retry: 'never', arrived: 'no', notice: 'network-refused' },
   /** A contact asked for a message again, and it is not kept any more. */

@@ -49,6 +49,9 @@ export class InboundNotes {
       if (!(await storage.messages.saveDelivered(tx, record))) return undefined;
       const { event } = record;
       await storage.sentMessages.delete(tx, account.id, record.message);
+      // An event that became several messages has arrived when the last of them has.
+      const parts = await storage.messages.listOfEvent(tx, portal.id, event);
+      if (parts.some(({ deliveredAtMs }) => deliveredAtMs === undefined)) return undefined;
       await storage.fates.save(tx, { event, room: portal.room, account: account.id, state: 'delivered' });
       return portal.room;
     });

@@ -5,7 +5,7 @@
  */
 
 import type { Log } from '../model/ambient.ts';
-import type { ChatEvent } from '../model/chat-event.ts';
+import { type ChatEvent, isRemark } from '../model/chat-event.ts';
 import { hasCode } from '../model/errors.ts';
 import { contactId } from '../model/ids.ts';
 import type { InboundSignal } from '../network/network.ts';
@@ -200,6 +200,7 @@ export class Inbound {
           stanza: journal.stanzaId,
           event,
           sentAtMs: chat.sentAtMs,
+          isRemark: isRemark(chat.content),
         });
         await this.#disappearing.note(tx, account, portal.room, event, chat);
       }

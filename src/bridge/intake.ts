@@ -9,7 +9,7 @@ import type { ReadMarks } from './read-marks.ts';
  */
 export function createIntake(deps: {
   storage: Storage;
-  matrix: Pick<MatrixSide, 'botUserId' | 'parseGhost' | 'readSigns'>;
+  matrix: Pick<MatrixSide, 'botUserId' | 'parseGhost' | 'readSigns' | 'redactionTarget'>;
   readMarks: Pick<ReadMarks, 'queue'>;
   /** These rooms have something new. */
   onStored: (rooms: readonly RoomLane[]) => void;
@@ -27,6 +27,11 @@ export function createIntake(deps: {
       const signs = deps.matrix.readSigns(transaction.ephemeral);
       const { rooms, readers } = await deps.storage.database.transaction(async (tx) => {
         const stored = await deps.storage.matrixInbox.insert(tx, foreign.map(toArrived));
+        for (const event of foreign) {
+          const target = deps.matrix.redactionTarget(event);
+          // What its author takes back before it was sent is not sent.
+          if (target !== undefined) await deps.storage.matrixInbox.settleRedacted(tx, target, event.sender);
+        }
         const accounts = new Set<AccountId>();
         for (const sign of signs) {
           const account = sign.kind === 'read' ? await deps.readMarks.queue(tx, sign) : undefined;

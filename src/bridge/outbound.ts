@@ -5,34 +5,37 @@
 
 import type { RoomEvent } from '../matrix/matrix.ts';
 import type { Log } from '../model/ambient.ts';
-import type { ChatContent, ChatEvent } from '../model/chat-event.ts';
+import { type ChatContent, type ChatEvent, isRemark } from '../model/chat-event.ts';
 import { hasCode } from '../model/errors.ts';
-import { withPrefix } from '../model/formatted-text.ts';
 import type { DeviceId, MessageId } from '../model/ids.ts';
 import type { SignalSession } from '../signal/signal.ts';
-import type { Account, FateArguments, Portal, Tx, WaitingEvent } from '../storage/storage.ts';
+import type { Account, Portal, Tx, WaitingEvent } from '../storage/storage.ts';
 import { contactNoticeId, outboundMessageId, stanzaOf } from './derived-ids.ts';
+import type { Disappearing } from './disappearing.ts';
 import { bridgeErrors } from './errors.ts';
 import type { LateMessages } from './late-messages.ts';
 import type { Links } from './links.ts';
+import { type Checked, OutboundContent, type Outgoing, type Refusal } from './outbound-content.ts';
 import { type BridgeParts, type NetworkPart, networkOf, signalAccount } from './parts.ts';
-import { localpartOf } from './user-names.ts';
 
-/** `refused`: what the rules foresee; `reason` is the id of the text for the sender, `args` what it names. */
-export type OutboundResult = Readonly<
-  { kind: 'queued' | 'nothing' } | { kind: 'refused'; reason: string; args: FateArguments }
->;
+/** `nothing`: it is no message to the contact. */
+export type OutboundResult = Readonly<{ kind: 'queued' | 'nothing' }> | Refusal;
 
 export class Outbound {
   readonly #parts: BridgeParts;
   readonly #links: Links;
   readonly #late: LateMessages;
+  readonly #disappearing: Disappearing;
+  readonly #content: OutboundContent;
   readonly #log: Log;
 
-  constructor(parts: BridgeParts, links: Links, late: LateMessages) {
+  constructor(deps: { parts: BridgeParts; links: Links; late: LateMessages; disappearing: Disappearing }) {
+    const { parts } = deps;
     this.#parts = parts;
-    this.#links = links;
-    this.#late = late;
+    this.#links = deps.links;
+    this.#late = deps.late;
+    this.#disappearing = deps.disappearing;
+    this.#content = new OutboundContent(parts);
     this.#log = parts.log.child({ part: 'outbound' });
   }
 
@@ -49,65 +52,27 @@ export class Outbound {
   ): Promise<OutboundResult> {
     const network = networkOf(this.#parts, account);
     const checked = this.check(account, event);
-    if (checked.kind !== 'content') return checked;
+    if (checked.kind !== 'message') return checked;
     if (this.#parts.clock.nowMs() - row.receivedAtMs > this.#parts.settings.tooOldMs)
       throw bridgeErrors.tooOld();
+    const outgoing = await this.#content.resolve(account, portal, event, checked.message);
+    if (outgoing.kind !== 'send') return outgoing;
     const device = await this.deviceOf(account, portal);
     // crash point: outbound-before-queue
-    await this.#queue({ network, account, portal, device, event, row, content: checked.content });
+    await this.#queue({ network, account, portal, device, event, row, outgoing });
     // crash point: outbound-queued
     this.#links.wake(account.id);
     this.#late.wake(account.id);
+    if (portal.expiresInS > 0) this.#disappearing.wake();
     return { kind: 'queued' };
   }
 
   /**
-   * Whether the rules let an event of a portal pass, and as what.
+   * Whether the rules let an event of a portal pass.
    * @throws BridgeError `bridge/accountNotActive`: not yet.
    */
-  check(
-    account: Account,
-    event: RoomEvent,
-  ): OutboundResult | Readonly<{ kind: 'content'; content: ChatContent }> {
-    const message = this.#parts.matrix.fromRoomEvent(event, {
-      contactOf: (user) => this.#contactOf(account, user),
-    });
-    if (message === undefined) return { kind: 'nothing' };
-    const refused = (id: string, args: Record<string, string | number> = {}): OutboundResult => ({
-      kind: 'refused',
-      reason: id,
-      args,
-    });
-    if (event.sender !== account.user) return refused('reason-not-your-chat', { owner: account.user });
-    if (account.state === 'leaving') return refused('reason-not-connected');
-    if (account.state === 'suspended') return refused('reason-network-suspended');
-    if (account.state !== 'active' || account.enlistment === undefined) {
-      throw bridgeErrors.accountNotActive({ account: account.id });
-    }
-    const { content } = message;
-    if (content.kind === 'unsupported') {
-      return content.what === 'encrypted'
-        ? refused('reason-encrypted')
-        : refused('reason-unsupported', { what: content.what });
-    }
-    const { capabilities, limits } = account.enlistment;
-    if (!capabilities.includes(content.kind))
-      return refused('reason-network-refuses', { what: content.kind });
-    if (content.kind !== 'text') return refused('reason-unsupported', { what: content.kind });
-    const prefix = message.tone === 'emote' ? `* ${localpartOf(event.sender)} ` : '';
-    const text = withPrefix(prefix, content);
-    const length = [...text.body].length;
-    if (length > limits.textCharacters) {
-      return refused('reason-too-long', { length, limit: limits.textCharacters });
-    }
-    return { kind: 'content', content: { kind: 'text', ...text } };
-  }
-
-  /** Whom a message may mention: the two who are in the conversation, as the network names them. */
-  #contactOf(account: Account, user: string): string | undefined {
-    if (user === account.user) return account.enlistment?.jid;
-    const ghost = this.#parts.matrix.parseGhost(user);
-    return ghost?.network === account.network ? ghost.contact : undefined;
+  check(account: Account, event: RoomEvent): Checked {
+    return this.#content.check(account, event);
   }
 
   /**
@@ -139,7 +104,7 @@ export class Outbound {
   }
 
   async #queue(step: QueueStep): Promise<void> {
-    const { network, account, portal, device, event, row, content } = step;
+    const { network, account, portal, device, event, row, outgoing } = step;
     const { storage, clock } = this.#parts;
     const address = { contact: portal.contact, device };
     try {
@@ -149,23 +114,29 @@ export class Outbound {
         if (portal.contactToldAtMs === undefined) {
           await this.#queueContactNotice(session, step, contactNoticeId(secret, portal.id));
         }
-        const id = outboundMessageId(secret, event.event_id, 0);
-        const chat: ChatEvent = {
-          id,
-          sentAtMs: saneTime(event.origin_server_ts, clock.nowMs()),
-          expiresInS: 0,
-          content,
-        };
-        await this.#queueChatEvent(session, step, chat, true);
-        await storage.messages.insert(tx, {
-          portal: portal.id,
-          direction: 'outbound',
-          message: id,
-          part: 0,
-          stanza: stanzaOf(id),
-          event: event.event_id,
-          sentAtMs: chat.sentAtMs,
-        });
+        for (const [part, { content, reply }] of outgoing.parts.entries()) {
+          const id = outboundMessageId(secret, event.event_id, part);
+          const chat: ChatEvent = {
+            id,
+            sentAtMs: saneTime(event.origin_server_ts, clock.nowMs()),
+            expiresInS: portal.expiresInS,
+            content,
+            ...(reply === undefined ? {} : { reply }),
+          };
+          await this.#queueChatEvent(session, step, chat, true);
+          await storage.messages.insert(tx, {
+            portal: portal.id,
+            direction: 'outbound',
+            message: id,
+            part,
+            stanza: stanzaOf(id),
+            event: event.event_id,
+            sentAtMs: chat.sentAtMs,
+            isRemark: isRemark(content),
+          });
+          await this.#disappearing.note(tx, account, event.room_id, event.event_id, chat);
+        }
+        await outgoing.remember?.(tx);
         // crash point: outbound-in-transaction
         await storage.matrixInbox.settle(tx, row.seq);
       });
@@ -249,7 +220,7 @@ type QueueStep = Readonly<{
   device: DeviceId;
   event: RoomEvent;
   row: WaitingEvent;
-  content: ChatContent;
+  outgoing: Outgoing;
 }>;
 
 /** The homeserver's time of the event, unless it lies in the future or before the epoch. */

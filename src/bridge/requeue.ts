@@ -25,6 +25,10 @@ export const FINAL_REASONS: ReadonlySet<string> = new Set([
   'reason-not-your-chat',
   'reason-unsupported',
   'reason-encrypted',
+  'reason-target-unknown',
+  'reason-edit-too-late',
+  'reason-delete-too-late',
+  'reason-delete-unknown',
 ]);
 
 /**
@@ -75,7 +79,7 @@ export class Requeue {
         account,
         portal,
         kept: await storage.matrixInbox.findKept(tx, fate.event),
-        message: await storage.messages.findByEvent(tx, portal.id, fate.event),
+        messages: await storage.messages.listOfEvent(tx, portal.id, fate.event),
       };
     });
     if (found === undefined || !this.#parts.networks.has(found.account.network)) {
@@ -92,7 +96,7 @@ export class Requeue {
     }
   }
 
-  async #putBack(fate: FailedFate, { account, portal, kept, message }: Found): Promise<RequeueResult> {
+  async #putBack(fate: FailedFate, { account, portal, kept, messages }: Found): Promise<RequeueResult> {
     const { matrix } = this.#parts;
     const held = await this.#heldUpBy(account, portal);
     if (held !== undefined) return refused(held);
@@ -101,7 +105,7 @@ export class Requeue {
       if (checked.kind === 'refused') return checked;
       return await this.#intoInbox(fate);
     }
-    if (message !== undefined) return await this.#intoOutbox(account, portal, fate, message);
+    if (messages.length > 0) return await this.#intoOutbox(account, portal, fate, messages);
     if (fate.reason !== undefined && FINAL_REASONS.has(fate.reason))
       return refused(fate.reason, fate.reasonArgs);
     return refused('reason-not-kept');
@@ -133,11 +137,11 @@ export class Requeue {
     account: Account,
     portal: Portal,
     fate: FailedFate,
-    { message }: MessageRecord,
+    messages: readonly MessageRecord[],
   ): Promise<RequeueResult> {
     try {
       const device = await this.#outbound.deviceOf(account, portal);
-      const isKept = await this.#encryptAgain(account, portal, fate, message, device);
+      const isKept = await this.#encryptAgain(account, portal, fate, messages, device);
       return isKept ? this.#begun(fate) : refused('reason-not-kept');
     } catch (failure) {
       if (!(failure instanceof BridgeError)) throw failure;
@@ -151,7 +155,7 @@ export class Requeue {
     account: Account,
     portal: Portal,
     fate: FailedFate,
-    message: MessageId,
+    messages: readonly MessageRecord[],
     device: DeviceId,
   ): Promise<boolean> {
     const { storage } = this.#parts;
@@ -159,26 +163,37 @@ export class Requeue {
     const address = { contact: portal.contact, device };
     return await signal.inSession(signalAccount(account), address, async (session) => {
       const { tx } = session;
-      const sent = await storage.sentMessages.find(tx, account, message);
-      if (sent === undefined) return false;
-      // Another requeue, or a late receipt, was faster: nothing is left to be done.
-      if (!(await storage.fates.requeue(tx, fate.event))) return true;
-      const encrypted = await session.encrypt(sent.content).finally(() => sent.content.fill(0));
-      const stanza = stanzaOf(message);
-      const xml = adapter.stanzas.writeMessage({
-        id: stanza,
-        to: portal.contact,
-        fromDevice: signalAccount(account).device,
-        recipients: [{ ...encrypted, device }],
-        wantsReceipt: true,
-      });
-      const queued = { stanza, xml, event: fate.event, room: fate.room };
-      // A row that is gone was forgotten after its time: its id is free again.
-      if (!(await storage.outbox.replaceSettled(tx, account, queued))) {
-        await storage.outbox.insert(tx, account, queued);
+      const parts: { message: MessageId; content: Buffer }[] = [];
+      try {
+        for (const { message, deliveredAtMs } of messages) {
+          if (deliveredAtMs !== undefined) continue;
+          const sent = await storage.sentMessages.find(tx, account, message);
+          if (sent === undefined) return false;
+          parts.push({ message, content: sent.content });
+        }
+        // Another requeue, or a late receipt, was faster: nothing is left to be done.
+        if (!(await storage.fates.requeue(tx, fate.event))) return true;
+        for (const { message, content } of parts) {
+          const encrypted = await session.encrypt(content);
+          const stanza = stanzaOf(message);
+          const xml = adapter.stanzas.writeMessage({
+            id: stanza,
+            to: portal.contact,
+            fromDevice: signalAccount(account).device,
+            recipients: [{ ...encrypted, device }],
+            wantsReceipt: true,
+          });
+          const queued = { stanza, xml, event: fate.event, room: fate.room };
+          // A row that is gone was forgotten after its time: its id is free again.
+          if (!(await storage.outbox.replaceSettled(tx, account, queued))) {
+            await storage.outbox.insert(tx, account, queued);
+          }
+          await storage.sentMessages.keepFor(tx, account.id, message, keepSentMs);
+        }
+        return true;
+      } finally {
+        for (const { content } of parts) content.fill(0);
       }
-      await storage.sentMessages.keepFor(tx, account.id, message, keepSentMs);
-      return true;
     });
   }
 
@@ -193,8 +208,8 @@ type Found = Readonly<{
   portal: Portal;
   /** The event, where it was never encrypted. */
   kept: string | undefined;
-  /** What it became, where it was. */
-  message: MessageRecord | undefined;
+  /** What it became, where it was; in order. */
+  messages: readonly MessageRecord[];
 }>;
 
 function refused(reason: string, args: FateArguments = {}): RequeueResult {

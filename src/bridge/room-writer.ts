@@ -113,7 +113,7 @@ export class RoomWriter {
     const { storage } = this.#parts;
     const parts = await this.#partsOf(arrival.portal, target);
     const [first] = parts;
-    if (first === undefined || first.deletedAtMs !== undefined) return { events: [] };
+    if (first === undefined || first.isRemark || first.deletedAtMs !== undefined) return { events: [] };
     const events: EventId[] = [];
     for (const { event } of parts) events.push(await this.#redact(arrival, event));
     return {

@@ -1,10 +1,13 @@
 /**
- * Conversion between Matrix events and the neutral content of `model/chat-event.ts`. Edits, reactions and media
- * are told by name and not yet carried. Everything read here was written by strangers: nothing throws.
+ * Conversion between Matrix events and the neutral content of `model/chat-event.ts`. Media are told by name and not yet
+ * carried. Everything read here was written by strangers: nothing throws.
  */
-import type { ChatContent, FormattedText } from '../model/chat-event.ts';
-import { isJsonObject, type JsonObject } from './json-object.ts';
+import type { ChatContent, FormattedText, LocationContent } from '../model/chat-event.ts';
+import type { EventId } from '../model/ids.ts';
+import { splitText } from '../model/split-text.ts';
+import type { JsonObject } from './json-object.ts';
 import type { MatrixMessage, RoomEvent } from './matrix.ts';
+import { reactionIn, redactionTarget, replacementIn, replyTarget } from './relations.ts';
 import {
   fromMatrixText,
   type MatrixText,
@@ -12,7 +15,6 @@ import {
   toMatrixText,
   type WritingOptions,
 } from './text/matrix-text.ts';
-import { splitText } from './text/split-text.ts';
 
 // Matrix specification, "Size limits": an event has at most 65,536 bytes, signatures and the homeserver's members included.
 const MAX_EVENT_BYTES = 65_536;
@@ -27,15 +29,12 @@ const MEDIA: Readonly<Record<string, string>> = {
   'm.video': 'video',
   'm.audio': 'audio',
   'm.file': 'file',
-  'm.location': 'location',
   'm.key.verification.request': 'verification',
 };
 
 const OTHER_TYPES: Readonly<Record<string, string>> = {
   'm.room.encrypted': 'encrypted',
   'm.sticker': 'sticker',
-  'm.reaction': 'reaction',
-  'm.room.redaction': 'redaction',
   'm.poll.start': 'poll',
   'org.matrix.msc3381.poll.start': 'poll',
   'm.call.invite': 'call',
@@ -43,16 +42,25 @@ const OTHER_TYPES: Readonly<Record<string, string>> = {
 
 /**
  * What an event says to the contact, with the formatting that its HTML has. A text without HTML is kept whole, as its client
- * wrote it, but for the quotation that older clients put before a reply; unpaired surrogates become U+FFFD. What can't be carried is `unsupported` with one of the words above, `edit`, `voice`, `too-long`, `malformed` or
- * `unknown`.
+ * wrote it, but for the quotation that older clients put before a reply; unpaired surrogates become U+FFFD. What can't be
+ * carried is `unsupported` with one of the words above, `voice`, `too-long`, `malformed` or `unknown`.
  * @returns `undefined` for what is no message to anybody: state, and the event types that clients send for themselves.
  */
 export function fromRoomEvent(
   event: RoomEvent,
   options: Pick<ReadingOptions, 'contactOf'> = {},
 ): MatrixMessage | undefined {
-  if (event.type === 'm.room.redaction') return unsupported('redaction');
+  if (event.type === 'm.room.redaction') {
+    const target = redactionTarget(event);
+    return target === undefined ? undefined : { tone: 'plain', content: { kind: 'redaction', target } };
+  }
   if (event.state_key !== undefined) return undefined;
+  if (event.type === 'm.reaction') {
+    const reaction = reactionIn(event.content);
+    return reaction === undefined
+      ? unsupported('malformed')
+      : { tone: 'plain', content: { kind: 'annotation', ...reaction } };
+  }
   if (event.type === 'm.room.message') return fromMessage(event.content, options);
   const what = own(OTHER_TYPES, event.type);
   return what === undefined ? undefined : unsupported(what);
@@ -63,23 +71,59 @@ function fromMessage(content: JsonObject, options: Pick<ReadingOptions, 'contact
   // An event that was redacted before we saw it has no content left.
   if (Object.keys(content).length === 0) return unsupported('redacted');
   if (typeof msgtype !== 'string') return unsupported('malformed');
-  const relation = content['m.relates_to'];
-  if (
-    content['m.new_content'] !== undefined ||
-    (isJsonObject(relation) && relation.rel_type === 'm.replace')
-  ) {
-    return unsupported('edit');
-  }
-  if (msgtype === 'm.text' || msgtype === 'm.notice' || msgtype === 'm.emote') {
+  const replacement = replacementIn(content);
+  if (replacement === 'malformed') return unsupported('malformed');
+  if (replacement !== undefined) return fromReplacement(replacement, options);
+  const replyTo = replyTarget(content);
+  const reply = replyTo === undefined ? {} : { replyTo };
+  if (isTextType(msgtype)) {
     if (typeof body !== 'string' || body === '') return unsupported('malformed');
     if (body.length > MAX_EVENT_BYTES) return unsupported('too-long');
-    const isReply = isJsonObject(relation) && isJsonObject(relation['m.in_reply_to']);
-    const text = fromMatrixText(content, { ...options, isReply });
-    return { tone: TONES[msgtype], content: { kind: 'text', ...text } };
+    const text = fromMatrixText(content, { ...options, isReply: replyTo !== undefined });
+    return { tone: TONES[msgtype], content: { kind: 'text', ...text }, ...reply };
+  }
+  if (msgtype === 'm.location') {
+    const location = readLocation(content);
+    return location === undefined ? unsupported('malformed') : { tone: 'plain', content: location, ...reply };
   }
   if (msgtype === 'm.audio' && content['org.matrix.msc3245.voice'] !== undefined) return unsupported('voice');
   return unsupported(own(MEDIA, msgtype) ?? 'unknown');
 }
+
+/** The new words of an earlier message; what was sent with it stays. */
+function fromReplacement(
+  { target, content }: Readonly<{ target: EventId; content: JsonObject }>,
+  options: Pick<ReadingOptions, 'contactOf'>,
+): MatrixMessage {
+  const { msgtype, body } = content;
+  if (typeof body !== 'string' || body === '') return unsupported('malformed');
+  if (body.length > MAX_EVENT_BYTES) return unsupported('too-long');
+  const text = fromMatrixText(content, options);
+  const tone = isTextType(msgtype) ? TONES[msgtype] : 'plain';
+  return { tone, content: { kind: 'replacement', target, ...text } };
+}
+
+function isTextType(msgtype: unknown): msgtype is keyof typeof TONES {
+  return typeof msgtype === 'string' && Object.hasOwn(TONES, msgtype);
+}
+
+/** `m.location` with a `geo:` URI (RFC 5870 §3.3); its body is what the client calls the place. */
+function readLocation({ geo_uri, body }: JsonObject): LocationContent | undefined {
+  const found = typeof geo_uri === 'string' ? GEO_URI.exec(geo_uri) : null;
+  const [latitude, longitude] = [Number(found?.[1]), Number(found?.[2])];
+  if (!(Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180)) return undefined;
+  const name = typeof body === 'string' ? body.slice(0, MAX_PLACE_LENGTH).toWellFormed() : '';
+  return { kind: 'location', latitude, longitude, name };
+}
+
+function writeLocation({ latitude, longitude, name }: LocationContent): JsonObject {
+  const uri = `geo:${latitude},${longitude}`;
+  const body = name === '' ? `📍 ${latitude}, ${longitude}` : `📍 ${name.toWellFormed()}`;
+  return { msgtype: 'm.location', body, geo_uri: uri };
+}
+
+const GEO_URI = /^geo:(-?\d{1,3}(?:\.\d{1,15})?),(-?\d{1,3}(?:\.\d{1,15})?)(?:[,;].{0,255})?$/;
+const MAX_PLACE_LENGTH = 1_024;
 
 const TONES = { 'm.text': 'plain', 'm.notice': 'notice', 'm.emote': 'emote' } as const;
 
@@ -98,11 +142,12 @@ export function toEventContents(
       return toTexts(content, options).map((text) => ({ msgtype: 'm.text', ...text }));
     case 'boundary-notice':
       return toNoticeContents(content.text);
+    case 'location':
+      return [writeLocation(content)];
     case 'media':
     case 'reaction':
     case 'edit':
     case 'revoke':
-    case 'location':
     case 'contact-card':
     case 'unsupported':
       return toNoticeContents(note);

@@ -8,7 +8,7 @@
  */
 import type { RequestListener } from 'node:http';
 import type { Clock, Log } from '../model/ambient.ts';
-import type { ChatContent } from '../model/chat-event.ts';
+import type { ChatContent, FormattedText } from '../model/chat-event.ts';
 import type { ContactId, EventId, MatrixUserId, NetworkId, RoomId } from '../model/ids.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { fromRoomEvent, toEventContents, toNoticeContents } from './content.ts';
@@ -18,7 +18,7 @@ import { createIntake } from './intake.ts';
 import type { JsonObject } from './json-object.ts';
 import { type MatrixDownload, MatrixMedia } from './media.ts';
 import type { StreamBody } from './open-stream.ts';
-import { asReplacement, asReply, toReaction } from './relations.ts';
+import { asReplacement, asReply, redactionTarget, toReaction } from './relations.ts';
 import { parseRoomEvent } from './room-event.ts';
 import { Rooms } from './rooms.ts';
 import { readSigns } from './signs.ts';
@@ -80,9 +80,18 @@ export interface TransactionSink {
   store(transaction: AppserviceTransaction): Promise<void>;
 }
 
+/** What is done about an earlier event, which is named by its Matrix id: the core knows what it stands for. */
+export type MatrixReference =
+  /** New words in the place of the old. */
+  | (FormattedText & { readonly kind: 'replacement'; readonly target: EventId })
+  | { readonly kind: 'annotation'; readonly target: EventId; readonly emoji: string }
+  | { readonly kind: 'redaction'; readonly target: EventId };
+
 /** A message event, in neutral words. */
 export interface MatrixMessage {
-  readonly content: ChatContent;
+  readonly content: ChatContent | MatrixReference;
+  /** The event that it answers. */
+  readonly replyTo?: EventId;
   /** `emote`: the core puts the sender's name before it. `notice`: written by a program, as a rule. */
   readonly tone: 'plain' | 'emote' | 'notice';
 }
@@ -242,6 +251,8 @@ export interface MatrixSide {
   toEventContents(content: ChatContent, note: string, options?: WritingOptions): readonly JsonObject[];
   /** The same for words of the bridge itself. */
   toNoticeContents(text: string): readonly JsonObject[];
+  /** @returns what an `m.room.redaction` takes away; `undefined` for any other event. */
+  redactionTarget(event: RoomEvent): EventId | undefined;
   /** Content that answers `target`. */
   asReply(target: EventId, content: JsonObject): JsonObject;
   /** Content that takes the place of `target`, an event of the same sender. */
@@ -327,6 +338,7 @@ export function createMatrixSide(deps: MatrixDeps): MatrixSide {
     fromRoomEvent,
     toEventContents,
     toNoticeContents,
+    redactionTarget: (event) => (event.type === 'm.room.redaction' ? redactionTarget(event) : undefined),
     asReply,
     asReplacement,
     toReaction,

@@ -163,3 +163,8 @@ export interface UnsupportedContent {
   /** A short word of ours for what it was (`edit`, `encrypted`, `unknown`): never the sender's words. */
   readonly what: string;
 }
+
+/** Whether it is about another message, and none itself. */
+export function isRemark({ kind }: ChatContent): boolean {
+  return kind === 'edit' || kind === 'reaction' || kind === 'revoke';
+}

@@ -112,6 +112,16 @@ export class MatrixInbox {
     await this.#settle(tx, seq, errorCode, {});
   }
 
+  /** An event was taken back by who had sent it: if it waits, or has failed and is kept, its content is wiped. */
+  async settleRedacted(tx: Tx, event: EventId, sender: MatrixUserId): Promise<void> {
+    await tx('matrix_inbox').where({ event_id: event, sender }).whereNotNull('sealed_event').update({
+      state: 'failed',
+      sealed_event: null,
+      error_code: 'bridge/redacted',
+      settled_at_ms: this.#clock.nowMs(),
+    });
+  }
+
   /** The event of a failed row, whole; `undefined` when it is not kept. */
   async findKept(tx: Tx, event: EventId): Promise<string | undefined> {
     const row = await tx('matrix_inbox')

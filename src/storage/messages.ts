@@ -23,6 +23,8 @@ export type MessageRecord = Readonly<{
   deliveredAtMs: number | undefined;
   /** When either side deleted it; nothing refers to it from then on. */
   deletedAtMs: number | undefined;
+  /** An edit, a reaction or a deletion: about another message, and none itself. Only its ids and its fate are of use. */
+  isRemark: boolean;
 }>;
 
 export class Messages {
@@ -43,6 +45,7 @@ export class Messages {
         stanza_id: record.stanza,
         event_id: record.event,
         sent_at_ms: record.sentAtMs,
+        is_remark: record.isRemark ? 1 : 0,
         stored_at_ms: this.#clock.nowMs(),
       })
       .onConflict(['portal_id', 'direction', 'message_id', 'part'])
@@ -171,6 +174,7 @@ type MessageRow = {
   sent_at_ms: number;
   delivered_at_ms: number | null;
   deleted_at_ms: number | null;
+  is_remark: number;
 };
 
 async function one(tx: Tx, where: Partial<MessageRow>): Promise<MessageRecord | undefined> {
@@ -189,5 +193,6 @@ function fromRow(row: MessageRow): MessageRecord {
     sentAtMs: row.sent_at_ms,
     deliveredAtMs: row.delivered_at_ms ?? undefined,
     deletedAtMs: row.deleted_at_ms ?? undefined,
+    isRemark: row.is_remark === 1,
   };
 }

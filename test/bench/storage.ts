@@ -181,6 +181,7 @@ async function prepareOut(world: SignalWorld, peer: SignalPeer, count: number): 
         stanza,
         event,
         sentAtMs: 1,
+        isRemark: false,
       } as const;
       await storage.messages.insert(session.tx, record);
       await storage.matrixInbox.settle(session.tx, seq);

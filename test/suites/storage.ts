@@ -329,6 +329,7 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
             stanza: stanzaId('s'),
             event: eventId(event),
             sentAtMs: 5,
+            isRemark: false,
           });
         }
       });
@@ -366,6 +367,7 @@ export function storageSuite(name: string, create: () => Promise<TestDatabase>):
             stanza: stanzaId(`s${number}`),
             event: eventId(`$${direction === 'inbound' ? 'in' : 'out'}${number}`),
             sentAtMs: clock.nowMs(),
+            isRemark: false,
           });
         });
       }

@@ -190,6 +190,16 @@ reason-internal = Something went wrong in the bridge. Its operator can find it u
 reason-unsupported = This bridge cannot send this kind of message yet ({ $what }).
 reason-network-refuses = { $network } does not take this kind of message ({ $what }).
 reason-too-long = It has { $length } characters; { $network } takes { $limit }.
+reason-target-unknown = The message that it refers to is not there any more, or never reached { $network }.
+reason-edit-too-late = { $network } takes changes for { $minutes ->
+    [one] one minute
+   *[other] { $minutes } minutes
+  } after a message was sent. The other person still sees the old words.
+reason-delete-too-late = { $network } takes deletions for { $hours ->
+    [one] one hour
+   *[other] { $hours } hours
+  } after a message was sent. It is deleted here only; the other person still has it.
+reason-delete-unknown = { $network } takes no deletions. It is deleted here only; the other person still has it.
 reason-not-your-chat = Only { $owner } can write to { $network } in this room.
 reason-not-connected = You are not connected to { $network }.
 reason-encrypted = It is encrypted, and this bridge cannot read encrypted rooms yet.

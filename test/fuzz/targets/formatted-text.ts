@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { cleanHtml } from '../../../src/matrix/text/html-policy.ts';
 import { fromMatrixText, normalise, toMatrixText } from '../../../src/matrix/text/matrix-text.ts';
-import { splitText } from '../../../src/matrix/text/split-text.ts';
 import type { FormattedText, FormattingRange } from '../../../src/model/chat-event.ts';
+import { splitText } from '../../../src/model/split-text.ts';
 import { defineTarget } from '../fuzz-target.ts';
 import { htmlWords } from '../words/html.ts';
 

@@ -92,13 +92,13 @@ describe('from Matrix', () => {
     ['audio', event({ msgtype: 'm.audio', body: 'a' })],
     ['voice', event({ msgtype: 'm.audio', body: 'a', 'org.matrix.msc3245.voice': {} })],
     ['file', event({ msgtype: 'm.file', body: 'a' })],
-    ['location', event({ msgtype: 'm.location', body: 'a' })],
     ['sticker', event({ body: 'a' }, 'm.sticker')],
     ['encrypted', event({ algorithm: 'm.megolm.v1.aes-sha2' }, 'm.room.encrypted')],
-    ['reaction', event({ 'm.relates_to': { rel_type: 'm.annotation' } }, 'm.reaction')],
-    ['redaction', event({ redacts: '$b' }, 'm.room.redaction')],
-    ['edit', event({ ...text, 'm.new_content': text })],
-    ['edit', event({ ...text, 'm.relates_to': { rel_type: 'm.replace', event_id: '$b' } })],
+    ['malformed', event({ msgtype: 'm.location', body: 'a' })],
+    ['malformed', event({ msgtype: 'm.location', body: 'a', geo_uri: 'geo:91,0' })],
+    ['malformed', event({ 'm.relates_to': { rel_type: 'm.annotation' } }, 'm.reaction')],
+    ['malformed', event({ ...text, 'm.new_content': text })],
+    ['malformed', event({ ...text, 'm.relates_to': { rel_type: 'm.replace', event_id: '$b' } })],
     ['unknown', event({ msgtype: 'org.example.dance', body: 'a' })],
     ['unknown', event({ msgtype: '__proto__', body: 'a' })],
     ['unknown', event({ msgtype: 'constructor', body: 'a' })],
@@ -114,6 +114,49 @@ describe('from Matrix', () => {
       assert.deepEqual(fromRoomEvent(given)?.content, { kind: 'unsupported', what });
     });
   }
+
+  const earlier = { rel_type: 'm.replace', event_id: '$b' };
+  const references: [string, RoomEvent, object][] = [
+    [
+      'an edit',
+      event({ ...text, 'm.relates_to': earlier, 'm.new_content': { msgtype: 'm.emote', body: 'waves' } }),
+      { tone: 'emote', content: { kind: 'replacement', target: '$b', body: 'waves', ranges: [] } },
+    ],
+    [
+      'a reaction',
+      event({ 'm.relates_to': { rel_type: 'm.annotation', event_id: '$b', key: '🎉' } }, 'm.reaction'),
+      { tone: 'plain', content: { kind: 'annotation', target: '$b', emoji: '🎉' } },
+    ],
+    [
+      'a deletion',
+      event({ redacts: '$b' }, 'm.room.redaction'),
+      { tone: 'plain', content: { kind: 'redaction', target: '$b' } },
+    ],
+    [
+      'a reply',
+      event({ ...text, 'm.relates_to': { 'm.in_reply_to': { event_id: '$b' } } }),
+      { tone: 'plain', content: { kind: 'text', body: 'hi', ranges: [] }, replyTo: '$b' },
+    ],
+    [
+      'a place',
+      event({ msgtype: 'm.location', body: 'Here', geo_uri: 'geo:52.5,-13.25;u=35' }),
+      {
+        tone: 'plain',
+        content: { kind: 'location', latitude: 52.5, longitude: -13.25, name: 'Here' },
+      },
+    ],
+  ];
+  for (const [what, given, read] of references) {
+    it(`${what} is read with what it refers to`, () => {
+      assert.deepEqual(fromRoomEvent(given), read);
+    });
+  }
+
+  it('a place is written as it is read', () => {
+    const place = { kind: 'location', latitude: -1.5, longitude: 179, name: '' } as const;
+    const [content] = toEventContents(place, '');
+    assert.deepEqual(content, { msgtype: 'm.location', body: '📍 -1.5, 179', geo_uri: 'geo:-1.5,179' });
+  });
 
   it('state and the notes of clients to themselves are no messages', () => {
     assert.equal(fromRoomEvent(event({ membership: 'join' }, 'm.room.member', '@a:b')), undefined);

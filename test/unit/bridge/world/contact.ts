@@ -6,7 +6,7 @@ import { type ContactId, deviceId } from '../../../../src/model/ids.ts';
 import type { PrekeyBundle, PublicDevice, SignedPublicPrekey } from '../../../../src/model/prekeys.ts';
 import { parseStanza } from '../../../../src/network/interop/stream/stream.ts';
 import { Cipher } from '../../../../src/sandbox/phone/cipher.ts';
-import { ContentCodec } from '../../../../src/sandbox/phone/content.ts';
+import { type Content, ContentCodec } from '../../../../src/sandbox/phone/content.ts';
 import { envelopeStanza, readEnvelope } from '../../../../src/sandbox/phone/envelope.ts';
 import { PhoneKeys } from '../../../../src/sandbox/phone/phone-keys.ts';
 import { clientLibrary, type XmlElement } from '../../../../src/sandbox/phone/xmpp-library.ts';
@@ -19,6 +19,8 @@ export type Received = Readonly<{
   kind: 'text' | 'notice' | 'repeat' | 'undecryptable' | 'other';
   text: string;
   id: string;
+  /** All that was in it, as the schema has it; absent where nothing was decrypted. */
+  content?: Content;
 }>;
 
 export class Contact {
@@ -96,10 +98,10 @@ export class Contact {
     if (Buffer.from(content.id).toString('hex') !== id)
       throw new RangeError('content and stanza bear different ids');
     if (content.boundaryNotice !== undefined)
-      return { kind: 'notice', text: content.boundaryNotice.text, id };
+      return { kind: 'notice', text: content.boundaryNotice.text, id, content };
     return content.text === undefined
-      ? { kind: 'other', text: content.body ?? '', id }
-      : { kind: 'text', text: content.text.body, id };
+      ? { kind: 'other', text: content.body ?? '', id, content }
+      : { kind: 'text', text: content.text.body, id, content };
   }
 
   #install(): [PhoneKeys, Cipher] {

@@ -69,7 +69,7 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     disappearing,
   });
   const late = new LateMessages(parts, links, fates);
-  const outbound = new Outbound(parts, links, late);
+  const outbound = new Outbound({ parts, links, late, disappearing });
   const wokenRooms: string[] = [];
   const wakeRoom = (_account: object, room: string) => void wokenRooms.push(room);
   const requeue = new Requeue({ parts, links, outbound, fates, wakeRoom });

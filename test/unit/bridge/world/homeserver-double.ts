@@ -7,6 +7,7 @@ import {
   createMatrixSide,
   type MatrixSide,
   type PortalRoomWish,
+  type RoomEvent,
   type SendWish,
 } from '../../../../src/matrix/matrix.ts';
 import type { Clock, Log } from '../../../../src/model/ambient.ts';
@@ -36,6 +37,8 @@ export class HomeserverDouble {
   readonly invited: Readonly<{ room: RoomId; as: MatrixUserId; user: MatrixUserId }>[] = [];
   readonly pinned: EventId[] = [];
   readonly reads: Readonly<{ room: RoomId; as: MatrixUserId; event: EventId }>[] = [];
+  /** What people sent and can be asked for again. */
+  readonly events = new Map<EventId, RoomEvent>();
   /** Events that were taken away, each once, by whom. */
   readonly redacted: Readonly<{ room: RoomId; as: MatrixUserId; event: EventId }>[] = [];
   readonly typing: Readonly<{ room: RoomId; as: MatrixUserId; forMs: number }>[] = [];
@@ -88,7 +91,8 @@ export class HomeserverDouble {
         await faults.around('read receipt', () => void this.reads.push({ room, as, event })),
       sendTyping: async ({ room, as, forMs }) =>
         await faults.around('typing', () => void this.typing.push({ room, as, forMs })),
-      findEvent: notDoubled,
+      findEvent: async ({ eventId: event }) =>
+        await faults.around('find event', () => this.events.get(event)),
       sendState: notDoubled,
       redact: async (wish) => await faults.around('redact', () => this.#redact(wish)),
       setDisplayName: notDoubled,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { splitText } from '../../../../src/matrix/text/split-text.ts';
-import type { FormattedText } from '../../../../src/model/chat-event.ts';
-import { texts } from './texts.ts';
+import type { FormattedText } from '../../../src/model/chat-event.ts';
+import { splitText } from '../../../src/model/split-text.ts';
+import { texts } from '../matrix/text/texts.ts';
 
 const plain = (body: string): FormattedText => ({ body, ranges: [] });
 const bodies = (text: FormattedText, max: number) => splitText(text, max).map(({ body }) => body);

@@ -1,5 +1,4 @@
-import type { FormattedText, FormattingRange } from '../../model/chat-event.ts';
-import { countPoints } from './code-points.ts';
+import type { FormattedText, FormattingRange } from './chat-event.ts';
 
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
@@ -54,4 +53,10 @@ function wholeGraphemes(text: string, wished: number, latest: number): number {
   const from = Math.max(0, text.lastIndexOf('\n', wished - 1));
   const start = graphemes.segment(text.slice(from, latest + 64)).containing(wished - from)?.index;
   return start === undefined || from + start === 0 ? latest : from + start;
+}
+
+function countPoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
 }
