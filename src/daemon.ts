@@ -19,6 +19,7 @@ import { createMetrics, createMetricsRouter, type Metrics } from './http/metrics
 import { createPublicRouter } from './http/public-router.ts';
 import { createIssuer, type Issuer } from './identity/identity.ts';
 import { createMatrixSide, type MatrixSide } from './matrix/matrix.ts';
+import type { Media } from './media/media.ts';
 import { assembleMedia, assembleMediaRouter } from './media-parts.ts';
 import type { Clock, Log, Random } from './model/ambient.ts';
 import { BridgeError, codeOf } from './model/errors.ts';
@@ -127,7 +128,7 @@ async function startParts(
     metrics,
     ...ambient,
   });
-  const { bridge, matrix } = sides(config, storage, networks, metrics, ambient);
+  const { bridge, matrix } = sides(config, storage, networks, media, metrics, ambient);
   const health = healthChecks(bridge, networks, ambient.clock);
   fillGauges(metrics, storage, bridge, networks, health.all);
 
@@ -222,6 +223,7 @@ function sides(
   config: Config,
   storage: Storage,
   networks: ReadonlyMap<NetworkId, NetworkPart>,
+  media: Media,
   metrics: Metrics,
   ambient: Ambient,
 ): { bridge: Bridge; matrix: MatrixSide } {
@@ -247,6 +249,7 @@ function sides(
   const bridge: Bridge = createBridge({
     storage,
     matrix,
+    media,
     networks,
     metrics,
     settings: {

@@ -88,6 +88,7 @@ class Core implements Bridge {
   readonly #refusals: LoginRefusals;
   readonly #rooms: LaneGroups;
   readonly #contacts: LaneGroups;
+  readonly #stopping = new AbortController();
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
@@ -105,6 +106,7 @@ class Core implements Bridge {
     const notes = new InboundNotes(parts, portals, notices, fates);
     const missing = new MissingMessages(parts, links, portals);
     const retryRequests = new RetryRequests(parts, links);
+    const transfers = this.#stopping.signal;
     const choices = new UserChoices(parts);
     const disappearing = new Disappearing(parts, notices);
     const readMarks = new ReadMarks(parts, choices);
@@ -118,13 +120,13 @@ class Core implements Bridge {
       missing,
       retryRequests,
       readMarks,
-      writer: new RoomWriter(parts, portals),
+      writer: new RoomWriter(parts, portals, transfers),
       disappearing,
     });
     const consent = new Consent(parts, enlistments);
     const wakeInbound = (account: Account, sender: string) => this.#wakeContact(account, sender);
     const late = new LateMessages(parts, links, fates);
-    const outbound = new Outbound({ parts, links, late, disappearing });
+    const outbound = new Outbound({ parts, links, late, disappearing, signal: transfers });
     const wakeRoom = (account: Account, room: RoomId) =>
       this.#wakeRooms([{ room, network: account.network }]);
     const requeue = new Requeue({ parts, links, outbound, fates, wakeRoom });
@@ -214,6 +216,7 @@ class Core implements Bridge {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await Promise.all([this.#rooms.stop(), this.#enlistments.stop(), this.#prekeys.stop()]);
     // The links store what has arrived; what they wake is taken up at the next start.
     await this.#links.stop();

@@ -176,7 +176,13 @@ export class Inbound {
     if (known === undefined) {
       const placeholder = await this.#missing.findPlaceholder(account, sender, journal.stanzaId);
       await this.#disappearing.tellTimer(portal, chat);
-      const written = await this.#writer.write({ account, portal, chat, placeholder: placeholder?.event });
+      const written = await this.#writer.write({
+        account,
+        portal,
+        chat,
+        placeholder: placeholder?.event,
+        attempts: row.attempts,
+      });
       // crash point: inbound-sent-to-room
       await this.#settleDelivered({ account, row, journal, portal, chat, written, network, placeholder });
     } else {

@@ -2,9 +2,10 @@
  * What an event of the user becomes on the network: refused with a reason, degraded, or sent as one message or several.
  * References to earlier events are turned into the ids that the contact's app knows.
  */
-import type { MatrixMessage, MatrixReference, RoomEvent } from '../matrix/matrix.ts';
+import type { MatrixAttachment, MatrixMessage, MatrixReference, RoomEvent } from '../matrix/matrix.ts';
 import type { SendableKind } from '../model/capabilities.ts';
 import type { ChatContent, FormattedText, Reply, TextContent } from '../model/chat-event.ts';
+import { hasCode } from '../model/errors.ts';
 import { withPrefix } from '../model/formatted-text.ts';
 import type { EventId } from '../model/ids.ts';
 import { splitText } from '../model/split-text.ts';
@@ -40,8 +41,12 @@ const EXCERPT_LENGTH = 100;
 export class OutboundContent {
   readonly #parts: BridgeParts;
 
-  constructor(parts: BridgeParts) {
+  readonly #signal: AbortSignal;
+
+  /** @param signal ends transfers of files: they are begun again. */
+  constructor(parts: BridgeParts, signal: AbortSignal) {
     this.#parts = parts;
+    this.#signal = signal;
   }
 
   /** @throws BridgeError `bridge/accountNotActive`: not yet. */
@@ -91,6 +96,8 @@ export class OutboundContent {
         return await this.#react(step, content);
       case 'redaction':
         return await this.#delete(step, content.target);
+      case 'attachment':
+        return await this.#file(step, content);
       default:
         return refused('reason-unsupported', { what: content.kind });
     }
@@ -106,6 +113,59 @@ export class OutboundContent {
       ...head,
       parts: [...head.parts, ...rest.map((text): OutgoingPart => ({ content: { kind: 'text', ...text } }))],
     };
+  }
+
+  /** Encrypts the file for the contact and hosts it; a repeat finds it hosted. */
+  async #file(step: Step, file: MatrixAttachment): Promise<Outgoing | Refusal> {
+    const { storage, media } = this.#parts;
+    const { account, event, enlistment } = step;
+    if (!takes(step, 'media')) return refuses(file.mediaKind);
+    const rule = enlistment.media?.[file.mediaKind];
+    if (rule?.types !== undefined && file.mime !== '' && !rule.types.includes(file.mime)) {
+      return refused('reason-file-type', { type: file.mime });
+    }
+    const maxBytes = Math.min(enlistment.limits.mediaBytes, rule?.bytes ?? Number.POSITIVE_INFINITY);
+    if (file.sizeBytes > maxBytes) return tooLargeFile(maxBytes);
+    const reference = `event ${event.event_id}`;
+    const { mediaKind, fileName, mime, width, height, durationMs, blurhash, waveform, caption } = file;
+    try {
+      const hosted = await media.host({
+        account,
+        reference,
+        open: async () => await this.#open(file, maxBytes),
+        ...(file.sizeBytes > 0 ? { expectedBytes: file.sizeBytes } : {}),
+        maxBytes,
+        signal: this.#signal,
+      });
+      const facts = { mediaKind, fileName, mime, width, height, durationMs, blurhash, waveform };
+      const outgoing = await this.#withReply(step, {
+        kind: 'media',
+        ...facts,
+        url: hosted.url,
+        key: hosted.key,
+        digest: hosted.digest,
+        sizeBytes: hosted.sizeBytes,
+        inlineThumbnail: new Uint8Array(),
+        ...(caption === undefined ? {} : { caption }),
+      });
+      return {
+        ...outgoing,
+        remember: async (tx) => await storage.hostedMedia.forgetFacts(tx, account.id, reference),
+      };
+    } catch (failure) {
+      if (hasCode(failure, 'matrix/fileTooLarge') || hasCode(failure, 'media/tooLarge')) {
+        return tooLargeFile(maxBytes);
+      }
+      throw failure;
+    }
+  }
+
+  async #open({ source }: MatrixAttachment, maxBytes: number): Promise<AsyncIterable<Uint8Array>> {
+    const { matrix, media } = this.#parts;
+    const key = 'mxc' in source ? undefined : media.parseEncryptedFile(source.encryptedFile);
+    const mxc = 'mxc' in source ? source.mxc : (key?.url ?? '');
+    const { body } = await matrix.downloadMedia({ mxc, maxBytes, signal: this.#signal });
+    return key === undefined ? body : media.decryptMatrixFile(body, key);
   }
 
   async #edit(
@@ -277,6 +337,10 @@ function takes({ enlistment }: Step, kind: SendableKind): boolean {
 
 function refused(reason: string, args: FateArguments = {}): Refusal {
   return { kind: 'refused', reason, args };
+}
+
+function tooLargeFile(maxBytes: number): Refusal {
+  return refused('reason-file-too-large', { megabytes: Math.floor(maxBytes / 1_000_000) });
 }
 
 function refuses(what: string): Refusal {

@@ -29,13 +29,20 @@ export class Outbound {
   readonly #content: OutboundContent;
   readonly #log: Log;
 
-  constructor(deps: { parts: BridgeParts; links: Links; late: LateMessages; disappearing: Disappearing }) {
+  constructor(deps: {
+    parts: BridgeParts;
+    links: Links;
+    late: LateMessages;
+    disappearing: Disappearing;
+    /** Ends transfers of files. */
+    signal: AbortSignal;
+  }) {
     const { parts } = deps;
     this.#parts = parts;
     this.#links = deps.links;
     this.#late = deps.late;
     this.#disappearing = deps.disappearing;
-    this.#content = new OutboundContent(parts);
+    this.#content = new OutboundContent(parts, deps.signal);
     this.#log = parts.log.child({ part: 'outbound' });
   }
 

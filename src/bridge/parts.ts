@@ -1,6 +1,7 @@
 /** What the core is made of: handed in by the composition root, the same for every file of this folder. */
 
 import type { MatrixSide } from '../matrix/matrix.ts';
+import type { Media } from '../media/media.ts';
 import type { Clock, Log, Random } from '../model/ambient.ts';
 import { codeOf } from '../model/errors.ts';
 import type { MatrixUserId, NetworkId } from '../model/ids.ts';
@@ -59,6 +60,7 @@ export interface BridgeMetrics {
 export type BridgeParts = Readonly<{
   storage: Storage;
   matrix: MatrixSide;
+  media: Pick<Media, 'host' | 'fetch' | 'parseEncryptedFile' | 'decryptMatrixFile'>;
   networks: ReadonlyMap<NetworkId, NetworkPart>;
   texts: Texts;
   settings: BridgeSettings;

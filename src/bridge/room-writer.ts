@@ -7,15 +7,16 @@ import type {
   ChatContent,
   ChatEvent,
   EditContent,
+  MediaContent,
   ReactionContent,
   RevokeContent,
 } from '../model/chat-event.ts';
-import { hasCode } from '../model/errors.ts';
+import { BridgeError, codeOf, hasCode } from '../model/errors.ts';
 import { quoting, withPrefix } from '../model/formatted-text.ts';
 import type { EventId, MatrixUserId, MessageId } from '../model/ids.ts';
 import type { Account, MessageRecord, Reaction, Tx } from '../storage/storage.ts';
 import { matrixTxnId } from './derived-ids.ts';
-import { type BridgeParts, networkOf } from './parts.ts';
+import { type BridgeParts, networkOf, reasonText } from './parts.ts';
 import type { PortalRooms, ReadyPortal } from './portal-rooms.ts';
 
 /** A message of a contact, on its way into a room. */
@@ -25,6 +26,8 @@ export type Arrival = Readonly<{
   chat: ChatEvent;
   /** Holds the message's place in the room since it could not be decrypted at first. */
   placeholder: EventId | undefined;
+  /** How often it was tried before. */
+  attempts: number;
 }>;
 
 /** `events`: what stands in the room for it, in order; none when there is nothing to show. */
@@ -34,13 +37,20 @@ export type Written = Readonly<{
   remember?: (tx: Tx) => Promise<void>;
 }>;
 
+/** After so many attempts, over some twenty minutes, a file that cannot be fetched is told instead. */
+const MOST_FETCHES = 9;
+
 type JsonObject = ReturnType<MatrixSide['toReaction']>;
 
 export class RoomWriter {
   readonly #parts: BridgeParts;
   readonly #portals: PortalRooms;
 
-  constructor(parts: BridgeParts, portals: PortalRooms) {
+  readonly #signal: AbortSignal;
+
+  /** @param signal ends transfers of files: they are begun again. */
+  constructor(parts: BridgeParts, portals: PortalRooms, signal: AbortSignal) {
+    this.#signal = signal;
     this.#parts = parts;
     this.#portals = portals;
   }
@@ -60,6 +70,36 @@ export class RoomWriter {
     }
   }
 
+  /** A file goes from the network's host to the homeserver; what cannot be had is told in its place. */
+  async #file(arrival: Arrival, content: MediaContent): Promise<JsonObject> {
+    const { media, matrix, texts } = this.#parts;
+    const { account, portal, attempts } = arrival;
+    try {
+      const file = await media.fetch({ network: account.network, file: content, signal: this.#signal });
+      try {
+        const mxc = await matrix.uploadMedia({
+          as: portal.ghost,
+          file: { source: file.open(), sizeBytes: file.sizeBytes, contentType: content.mime },
+          signal: this.#signal,
+        });
+        const userOf = (jid: string) => this.#userOf(account, portal, jid);
+        return matrix.toFileContent({ ...content, sizeBytes: file.sizeBytes }, { mxc }, { userOf });
+      } finally {
+        await file.discard();
+      }
+    } catch (failure) {
+      const isFinal = failure instanceof BridgeError && failure.retry !== 'later';
+      // A host that stays away must not hold up what the contact writes for ever.
+      const isOfMedia = codeOf(failure).startsWith('media/');
+      if (!isFinal && !(isOfMedia && attempts >= MOST_FETCHES)) throw failure;
+      const contact = portal.contact.slice(0, portal.contact.indexOf('@'));
+      const network = networkOf(this.#parts, account).adapter.displayName;
+      const reason = reasonText(texts, failure, network);
+      const [notice = {}] = matrix.toNoticeContents(texts.say('file-not-shown', { contact, reason }));
+      return notice;
+    }
+  }
+
   async #show(arrival: Arrival, content: ChatContent): Promise<Written> {
     const { matrix } = this.#parts;
     const { placeholder } = arrival;
@@ -67,7 +107,9 @@ export class RoomWriter {
     const answered = placeholder === undefined ? await this.#findAnswered(arrival) : undefined;
     const shown = answered === undefined ? quotingAnswered(arrival.chat, content) : content;
     const events: EventId[] = [];
-    for (const [index, written] of this.#contentsOf(arrival, shown).entries()) {
+    const contents =
+      shown.kind === 'media' ? [await this.#file(arrival, shown)] : this.#contentsOf(arrival, shown);
+    for (const [index, written] of contents.entries()) {
       const isFirst = index === 0;
       const wish = isFirst && answered !== undefined ? matrix.asReply(answered, written) : written;
       const replaces = isFirst ? placeholder : undefined;

@@ -1,10 +1,11 @@
 /**
- * Conversion between Matrix events and the neutral content of `model/chat-event.ts`. Media are told by name and not yet
- * carried. Everything read here was written by strangers: nothing throws.
+ * Conversion between Matrix events and the neutral content of `model/chat-event.ts`. Everything read here was written by
+ * strangers: nothing throws.
  */
 import type { ChatContent, FormattedText, LocationContent } from '../model/chat-event.ts';
 import type { EventId } from '../model/ids.ts';
 import { splitText } from '../model/split-text.ts';
+import { readAttachment } from './attachment.ts';
 import type { JsonObject } from './json-object.ts';
 import type { MatrixMessage, RoomEvent } from './matrix.ts';
 import { reactionIn, redactionTarget, replacementIn, replyTarget } from './relations.ts';
@@ -24,17 +25,12 @@ const MAX_TEXT_BYTES = 56_000;
 // A text that is mostly addresses of links: shorter ones are sent without formatting rather than cut again.
 const MIN_CUT_BYTES = 1_000;
 
-const MEDIA: Readonly<Record<string, string>> = {
-  'm.image': 'image',
-  'm.video': 'video',
-  'm.audio': 'audio',
-  'm.file': 'file',
+const UNSUPPORTED: Readonly<Record<string, string>> = {
   'm.key.verification.request': 'verification',
 };
 
 const OTHER_TYPES: Readonly<Record<string, string>> = {
   'm.room.encrypted': 'encrypted',
-  'm.sticker': 'sticker',
   'm.poll.start': 'poll',
   'org.matrix.msc3381.poll.start': 'poll',
   'm.call.invite': 'call',
@@ -43,7 +39,7 @@ const OTHER_TYPES: Readonly<Record<string, string>> = {
 /**
  * What an event says to the contact, with the formatting that its HTML has. A text without HTML is kept whole, as its client
  * wrote it, but for the quotation that older clients put before a reply; unpaired surrogates become U+FFFD. What can't be
- * carried is `unsupported` with one of the words above, `voice`, `too-long`, `malformed` or `unknown`.
+ * carried is `unsupported` with one of the words above, `too-long`, `malformed` or `unknown`.
  * @returns `undefined` for what is no message to anybody: state, and the event types that clients send for themselves.
  */
 export function fromRoomEvent(
@@ -62,6 +58,8 @@ export function fromRoomEvent(
       : { tone: 'plain', content: { kind: 'annotation', ...reaction } };
   }
   if (event.type === 'm.room.message') return fromMessage(event.content, options);
+  if (event.type === 'm.sticker')
+    return fromFile(event.type, event.content, options) ?? unsupported('malformed');
   const what = own(OTHER_TYPES, event.type);
   return what === undefined ? undefined : unsupported(what);
 }
@@ -86,8 +84,22 @@ function fromMessage(content: JsonObject, options: Pick<ReadingOptions, 'contact
     const location = readLocation(content);
     return location === undefined ? unsupported('malformed') : { tone: 'plain', content: location, ...reply };
   }
-  if (msgtype === 'm.audio' && content['org.matrix.msc3245.voice'] !== undefined) return unsupported('voice');
-  return unsupported(own(MEDIA, msgtype) ?? 'unknown');
+  if (FILES.has(msgtype)) {
+    const file = fromFile('m.room.message', content, options);
+    return file === undefined ? unsupported('malformed') : { ...file, ...reply };
+  }
+  return unsupported(own(UNSUPPORTED, msgtype) ?? 'unknown');
+}
+
+const FILES: ReadonlySet<string> = new Set(['m.image', 'm.video', 'm.audio', 'm.file']);
+
+function fromFile(
+  type: string,
+  content: JsonObject,
+  options: Pick<ReadingOptions, 'contactOf'>,
+): MatrixMessage | undefined {
+  const attachment = readAttachment(type, content, options);
+  return attachment === undefined ? undefined : { tone: 'plain', content: attachment };
 }
 
 /** The new words of an earlier message; what was sent with it stays. */

@@ -8,8 +8,9 @@
  */
 import type { RequestListener } from 'node:http';
 import type { Clock, Log } from '../model/ambient.ts';
-import type { ChatContent, FormattedText } from '../model/chat-event.ts';
+import type { ChatContent, FormattedText, MediaContent, MediaFile } from '../model/chat-event.ts';
 import type { ContactId, EventId, MatrixUserId, NetworkId, RoomId } from '../model/ids.ts';
+import { writeAttachment } from './attachment.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { fromRoomEvent, toEventContents, toNoticeContents } from './content.ts';
 import { createGhostIds } from './ghost-id.ts';
@@ -87,9 +88,20 @@ export type MatrixReference =
   | { readonly kind: 'annotation'; readonly target: EventId; readonly emoji: string }
   | { readonly kind: 'redaction'; readonly target: EventId };
 
+/** A file that somebody put into a room. Numbers of 0, '' and no bytes: not told. All of it is the sender's word. */
+export interface MatrixAttachment extends Omit<MediaFile, 'url' | 'key' | 'digest'> {
+  readonly kind: 'attachment';
+  /** Where it lies; `encryptedFile` is the description of an encrypted one, unchecked. */
+  readonly source: Readonly<{ mxc: string }> | Readonly<{ encryptedFile: JsonObject }>;
+  readonly caption?: FormattedText;
+}
+
+/** A file that was uploaded; encrypted ones with their description. */
+export type UploadedFile = Readonly<{ mxc: string }> | Readonly<{ encryptedFile: object }>;
+
 /** A message event, in neutral words. */
 export interface MatrixMessage {
-  readonly content: ChatContent | MatrixReference;
+  readonly content: ChatContent | MatrixReference | MatrixAttachment;
   /** The event that it answers. */
   readonly replyTo?: EventId;
   /** `emote`: the core puts the sender's name before it. `notice`: written by a program, as a rule. */
@@ -249,6 +261,8 @@ export interface MatrixSide {
    * @param options `userOf`: the Matrix user for a JID that is mentioned; without it a mention is plain text.
    */
   toEventContents(content: ChatContent, note: string, options?: WritingOptions): readonly JsonObject[];
+  /** The content that shows an uploaded file. `media.sizeBytes` is what was uploaded. */
+  toFileContent(media: MediaContent, uploaded: UploadedFile, options?: WritingOptions): JsonObject;
   /** The same for words of the bridge itself. */
   toNoticeContents(text: string): readonly JsonObject[];
   /** @returns what an `m.room.redaction` takes away; `undefined` for any other event. */
@@ -337,6 +351,7 @@ export function createMatrixSide(deps: MatrixDeps): MatrixSide {
     parseRoomEvent,
     fromRoomEvent,
     toEventContents,
+    toFileContent: (media, uploaded, options = {}) => writeAttachment(media, uploaded, options),
     toNoticeContents,
     redactionTarget: (event) => (event.type === 'm.room.redaction' ? redactionTarget(event) : undefined),
     asReply,

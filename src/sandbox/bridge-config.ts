@@ -18,6 +18,8 @@ export type BridgeSurroundings = Readonly<{
     audience: string;
     domain: string;
     jwksUrl: string;
+    /** Origin of contacts' files. */
+    mediaHost: string;
     caFile: string;
     /** Added to what is configured of it. */
     extra: Readonly<Record<string, unknown>>;
@@ -83,6 +85,7 @@ function configTree(around: BridgeSurroundings, secrets: BridgeSecrets): Record<
         domain: network.domain,
         gatekeeper_jwks_url: network.jwksUrl,
         ca_file: network.caFile,
+        media_hosts: [network.mediaHost],
         ...network.extra,
       },
     },

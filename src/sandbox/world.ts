@@ -101,6 +101,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
           audience: AUDIENCE,
           domain: NETWORK_DOMAIN,
           jwksUrl: gatekeeper.jwksUrl,
+          mediaHost: gatekeeper.mediaHost.url,
           caFile: gatekeeper.prosody.caFile,
           extra: options.networkExtra ?? {},
         },

@@ -153,6 +153,7 @@ message-missing = This message could not be decrypted yet. It has been asked for
 message-missing-final = This message could not be decrypted, and asking for it again did not help. It can be read in the other person's app only.
 unsupported-inbound = { $contact } sent something that this bridge cannot show yet ({ $what }). It can be seen in their app only.
 
+file-not-shown = 📎 { $contact } sent a file that cannot be shown here: { $reason } It can be seen in their app only.
 edit-of-unknown = ✏️ (a change to an earlier message that is not here)
 reaction-to-unknown = { $contact } reacted with { $emoji } to a message that is not here.
 timer-changed = { $unit ->
@@ -190,6 +191,8 @@ reason-internal = Something went wrong in the bridge. Its operator can find it u
 reason-unsupported = This bridge cannot send this kind of message yet ({ $what }).
 reason-network-refuses = { $network } does not take this kind of message ({ $what }).
 reason-too-long = It has { $length } characters; { $network } takes { $limit }.
+reason-file-too-large = The file is too large: at most { $megabytes } MB can be sent to { $network }.
+reason-file-type = { $network } does not take files of this type ({ $type }).
 reason-target-unknown = The message that it refers to is not there any more, or never reached { $network }.
 reason-edit-too-late = { $network } takes changes for { $minutes ->
     [one] one minute

@@ -20,6 +20,7 @@ import { internalApi } from './internal-api.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { KeyPool } from './key-pool.ts';
 import { KeysService } from './keys-service.ts';
+import { type MediaHost, startMediaHost } from './media-host.ts';
 import { ProofJudge, proofRules } from './proof-token.ts';
 import { type PushEvent, PushSender } from './push-sender.ts';
 import { type PhoneEnrolment, phoneIssuer, Registry } from './registry.ts';
@@ -54,6 +55,8 @@ export interface GatekeeperOptions {
 
 export interface Gatekeeper {
   /** Base of the enlistment API: the network's `api_url`. */
+  /** Where contacts' files lie; only the phones of this process use it. */
+  readonly mediaHost: MediaHost;
   readonly apiUrl: string;
   /** Keys that sign pushes: the network's `gatekeeper_jwks_url`. */
   readonly jwksUrl: string;
@@ -192,6 +195,7 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
     options.ports?.api ?? 0,
   );
 
+  const mediaHost = await startMediaHost({ random });
   const phones: Phone[] = [];
   const enrolPhone = async (wish: PhoneEnrolment): Promise<SandboxPhone> => {
     const { account, secret } = await registry.enrolPhone(wish);
@@ -208,12 +212,13 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
     await Promise.all(phones.map((phone) => phone.stop()));
     await keysService.stop();
     await prosody.stop();
-    await Promise.all([api.close(), internal.close()]);
+    await Promise.all([api.close(), internal.close(), mediaHost.close()]);
     store.close();
   };
   let stopping: Promise<void> | undefined;
   return {
     apiUrl: api.url,
+    mediaHost,
     jwksUrl: `${api.url}/.well-known/jwks.json`,
     issuerId: audience,
     domain,
@@ -225,7 +230,7 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
       const { name, jid, secret, keys_file } = await enrolPhone(wish);
       const { caFile } = prosody;
       const access = { name, jid, secret, keysFile: keys_file, doorUrl: internal.url, caFile, ...stream };
-      const phone = new Phone({ ...access, clock, random, log });
+      const phone = new Phone({ ...access, mediaUrl: mediaHost.url, clock, random, log });
       phones.push(phone);
       await phone.start();
       return phone;

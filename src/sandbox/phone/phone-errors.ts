@@ -4,6 +4,8 @@ import { defineErrors } from '../../model/errors.ts';
 export const phoneErrors = defineErrors('sandbox-phone', {
   /** Not a `Content`, or its padding is wrong. */
   badContent: { retry: 'never', arrived: 'no', notice: 'internal' },
+  /** A file that is not what its message describes. Facts: `why`. */
+  badFile: { retry: 'never', arrived: 'no', notice: 'internal' },
   /** An envelope without what the profile (section 6) asks for. */
   badEnvelope: { retry: 'never', arrived: 'no', notice: 'internal' },
   /** The keys service did not hand out a usable bundle. */

@@ -4,6 +4,7 @@
  */
 import type { Clock, Log, Random } from '../../model/ambient.ts';
 import { codeOf } from '../../model/errors.ts';
+import { openFile, sealFile } from './attachment.ts';
 import { Cipher, type Ciphertext, type Decrypted, type EncType } from './cipher.ts';
 import { type BoundaryNotice, type Content, type ContentBody, ContentCodec } from './content.ts';
 import {
@@ -24,6 +25,7 @@ import {
 import { EventLog } from './event-log.ts';
 import { KeyPublisher } from './key-publisher.ts';
 import { PhoneDoor } from './phone-door.ts';
+import { phoneErrors } from './phone-errors.ts';
 import { PhoneKeys } from './phone-keys.ts';
 import type { XmlElement } from './xmpp-library.ts';
 import { XmppLink } from './xmpp-link.ts';
@@ -36,6 +38,8 @@ export interface PhoneOptions {
   readonly secret: string;
   /** Base of the gatekeeper's loopback listener. */
   readonly doorUrl: string;
+  /** Where files are left; absent: this phone sends none. */
+  readonly mediaUrl?: string;
   readonly host: string;
   readonly port: number;
   /** PEM. */
@@ -232,6 +236,34 @@ export class Phone {
   /** Forgets the session with a contact, as after a restored backup: what they send next cannot be decrypted. */
   async forgetSession(contact: string): Promise<void> {
     await this.#cipher.forgetSession(contact);
+  }
+
+  /**
+   * Encrypts and hosts a file, and sends the message that names it.
+   * @param media kind, type, name and whatever else the schema has for it.
+   * @returns as `send`. @throws BridgeError `sandbox-phone/door`, and what `send` throws.
+   */
+  async sendFile(to: string, plain: Uint8Array, media: Readonly<Record<string, unknown>>): Promise<string> {
+    const { bytes, key, digest } = sealFile(plain);
+    const url = await this.#leave(bytes);
+    return await this.send(to, { media: { ...media, url, key, digest, size: plain.length } });
+  }
+
+  /** Fetches and opens a file that a message names. @throws BridgeError `sandbox-phone/door`, `sandbox-phone/badFile`. */
+  async fetchFile(media: Readonly<Record<string, unknown>>): Promise<Buffer> {
+    const response = await fetch(String(media.url), { signal: AbortSignal.timeout(30_000) });
+    if (!response.ok) throw phoneErrors.door({ call: 'file', status: response.status });
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const { key, digest, size } = media as { key: Uint8Array; digest: Uint8Array; size: unknown };
+    return openFile(bytes, { key, digest, size: Number(size) });
+  }
+
+  async #leave(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+    const { mediaUrl } = this.#options;
+    if (mediaUrl === undefined) throw phoneErrors.door({ call: 'media' });
+    const response = await fetch(`${mediaUrl}/media`, { method: 'POST', body: bytes });
+    if (!response.ok) throw phoneErrors.door({ call: 'media', status: response.status });
+    return ((await response.json()) as { url: string }).url;
   }
 
   async sendTyping(to: string, state: 'composing' | 'paused'): Promise<void> {

@@ -87,12 +87,9 @@ describe('from Matrix', () => {
 
   const text = { msgtype: 'm.text', body: 'hi' };
   const cases: [string, RoomEvent][] = [
-    ['image', event({ msgtype: 'm.image', body: 'a.png', url: 'mxc://a/b' })],
-    ['video', event({ msgtype: 'm.video', body: 'a' })],
-    ['audio', event({ msgtype: 'm.audio', body: 'a' })],
-    ['voice', event({ msgtype: 'm.audio', body: 'a', 'org.matrix.msc3245.voice': {} })],
-    ['file', event({ msgtype: 'm.file', body: 'a' })],
-    ['sticker', event({ body: 'a' }, 'm.sticker')],
+    ['malformed', event({ msgtype: 'm.image', body: 'no file' })],
+    ['malformed', event({ msgtype: 'm.file', body: 'no file', url: 7, file: 'none' })],
+    ['malformed', event({ body: 'no file' }, 'm.sticker')],
     ['encrypted', event({ algorithm: 'm.megolm.v1.aes-sha2' }, 'm.room.encrypted')],
     ['malformed', event({ msgtype: 'm.location', body: 'a' })],
     ['malformed', event({ msgtype: 'm.location', body: 'a', geo_uri: 'geo:91,0' })],

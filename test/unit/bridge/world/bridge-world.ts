@@ -343,6 +343,7 @@ export class BridgeWorld {
     return {
       storage,
       matrix: this.homeserver.side,
+      media: noMedia,
       networks: new Map([[GK, network]]),
       texts: new Texts(),
       settings: {
@@ -385,3 +386,11 @@ export class BridgeWorld {
     return { type: database.type, transaction } as Pick<Database, 'type' | 'transaction'> as Database;
   }
 }
+
+/** Files are carried in test/integration/media.test.ts only. */
+const noMedia: BridgeParts['media'] = {
+  host: async () => assert.fail('no file is hosted'),
+  fetch: async () => assert.fail('no file is fetched'),
+  parseEncryptedFile: () => assert.fail('no file is described'),
+  decryptMatrixFile: () => assert.fail('no file is opened'),
+};

@@ -65,11 +65,11 @@ export function coreParts(world: BridgeWorld, parts: BridgeParts = world.parts) 
     missing,
     retryRequests,
     readMarks,
-    writer: new RoomWriter(parts, portals),
+    writer: new RoomWriter(parts, portals, new AbortController().signal),
     disappearing,
   });
   const late = new LateMessages(parts, links, fates);
-  const outbound = new Outbound({ parts, links, late, disappearing });
+  const outbound = new Outbound({ parts, links, late, disappearing, signal: new AbortController().signal });
   const wokenRooms: string[] = [];
   const wakeRoom = (_account: object, room: string) => void wokenRooms.push(room);
   const requeue = new Requeue({ parts, links, outbound, fates, wakeRoom });
