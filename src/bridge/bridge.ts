@@ -10,6 +10,7 @@ import type { LinkStatus } from '../network/network.ts';
 import type { Account, RoomLane, UnsettledLane } from '../storage/storage.ts';
 import { BotChat } from './bot-chat.ts';
 import { BotNotices } from './bot-notices.ts';
+import { CapabilityKeeper } from './capability-keeper.ts';
 import { Consent } from './consent.ts';
 import { interopIdHash } from './derived-ids.ts';
 import { Disappearing } from './disappearing.ts';
@@ -84,6 +85,7 @@ class Core implements Bridge {
   readonly #fates: FateReports;
   readonly #botNotices: BotNotices;
   readonly #disappearing: Disappearing;
+  readonly #capabilities: CapabilityKeeper;
   readonly #late: LateMessages;
   readonly #refusals: LoginRefusals;
   readonly #rooms: LaneGroups;
@@ -107,6 +109,8 @@ class Core implements Bridge {
     const missing = new MissingMessages(parts, links, portals);
     const retryRequests = new RetryRequests(parts, links);
     const transfers = this.#stopping.signal;
+    const capabilities = new CapabilityKeeper(parts);
+    this.#capabilities = capabilities;
     const choices = new UserChoices(parts);
     const disappearing = new Disappearing(parts, notices);
     const readMarks = new ReadMarks(parts, choices);
@@ -184,7 +188,10 @@ class Core implements Bridge {
       },
       typing: (account, contact, state) => void typing.toMatrix(account, contact, state),
       refused: (account, sender, episode) => void this.#tellRefused(account, sender, episode),
-      online: (account) => prekeys.wake(account),
+      online: (account) => {
+        prekeys.wake(account);
+        capabilities.wake(account);
+      },
       offline: (account) => late.wake(account),
       status: (account, status) => refusals.note(account, status),
       rejected: async (account, rowId, reason) => await notes.rejected(account, rowId, reason),
@@ -207,6 +214,7 @@ class Core implements Bridge {
     this.#prekeys.start();
     this.#enlistments.start();
     this.#disappearing.start();
+    this.#capabilities.start();
     this.#late.start();
     this.#refusals.start();
     this.#housekeeping.start();
@@ -227,6 +235,7 @@ class Core implements Bridge {
       this.#fates.stop(),
       this.#botNotices.stop(),
       this.#disappearing.stop(),
+      this.#capabilities.stop(),
       this.#housekeeping.stop(),
     ]);
   }

@@ -4,6 +4,7 @@ import { type ContactId, domainOf, type EventId, type MatrixUserId, type RoomId 
 import type { Account, Portal } from '../storage/storage.ts';
 import { type BoundaryFacts, boundarySha256, boundaryState, portalNotice, portalTopic } from './boundary.ts';
 import { boundaryFactsOf } from './boundary-facts.ts';
+import { roomFeatures } from './capability-table.ts';
 import { matrixTxnId, portalAliasSuffix } from './derived-ids.ts';
 import type { GhostProfiles } from './ghost-profiles.ts';
 import { type BridgeParts, networkOf } from './parts.ts';
@@ -98,7 +99,18 @@ export class PortalRooms {
       },
       ghost,
       topic: portalTopic(facts, texts),
-      extraState: [{ type: 'org.drawbridge.e2ee_boundary', stateKey: '', content: boundaryState(facts) }],
+      extraState: [
+        { type: 'org.drawbridge.e2ee_boundary', stateKey: '', content: boundaryState(facts) },
+        ...(account.enlistment === undefined
+          ? []
+          : [
+              {
+                type: 'com.beeper.room_features',
+                stateKey: '',
+                content: roomFeatures(account.enlistment),
+              },
+            ]),
+      ],
     });
     // crash point: portal-room-made
     await storage.database.transaction(async (tx) => await storage.portals.saveRoom(tx, portal.id, room));

@@ -159,6 +159,20 @@ export class Accounts {
       });
   }
 
+  /** What the gatekeeper accepts has changed; the rest of its answer stays. */
+  async saveCapabilities(tx: Tx, account: AccountKey, enlistment: Enlistment): Promise<void> {
+    const sealed = await this.#sealer.seal(
+      tx,
+      account.dataKey,
+      enlistmentPlace(account.id),
+      Buffer.from(JSON.stringify(enlistment)),
+    );
+    await tx('accounts')
+      .where({ id: account.id })
+      .whereNotNull('sealed_enlistment')
+      .update({ sealed_enlistment: sealed, updated_at_ms: this.#clock.nowMs() });
+  }
+
   /** Notes, before the first request, that the gatekeeper may know the user from now on. */
   async saveAsked(tx: Tx, id: AccountId): Promise<void> {
     await tx('accounts').where({ id }).whereNull('asked_at_ms').update({ asked_at_ms: this.#clock.nowMs() });

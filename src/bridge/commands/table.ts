@@ -8,6 +8,7 @@ import type { PortalRooms } from '../portal-rooms.ts';
 import type { Requeue } from '../requeue.ts';
 import type { UserChoices } from '../user-choices.ts';
 import type { Command } from './command.ts';
+import { featuresCommand } from './features.ts';
 import { helpCommand } from './help.ts';
 import { optInCommand } from './opt-in.ts';
 import { optOutCommand } from './opt-out.ts';
@@ -37,6 +38,7 @@ export function commandTable(deps: CommandParts): readonly Command[] {
     optInCommand(deps),
     statusCommand(deps),
     startChatCommand(deps),
+    featuresCommand(deps),
     trustCommand(deps),
     shareCommand(deps, {
       name: 'receipts',

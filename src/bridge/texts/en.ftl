@@ -45,6 +45,7 @@ command-receipts = whether contacts see that you have read their messages
 command-typing = whether contacts see that you are writing
 command-retry = send your last message in this chat again, if it failed
 command-requeue = list messages that failed, or send them again (administrators)
+command-features = what crosses to your network and what does not
 command-version = version and source code of this bridge
 command-unknown = I do not know "{ $name }". { $nearest ->
     [none] Write "help" for what I can do.
@@ -107,6 +108,31 @@ start-chat-unknown = { $network } does not know { $contact }.
 start-chat-bad-identifier = "{ $identifier }" is neither a phone number with country code (+49…), nor a user name (@name), nor an id of the network.
 start-chat-not-connected = You are not connected to { $network }. Write "opt-in" first.
 
+features-pass = To { $network } cross: { $features }.
+features-degrade = As something less arrive: { $features }.
+features-refuse = Not sent, and told so: { $features }.
+features-limits = A text longer than { $characters } characters goes as several; a file may have { $megabytes } MB.
+feature-name = { $feature ->
+    [formatting] formatting
+    [reply] replies
+    [edit] changes to messages
+    [reaction] reactions
+    [delete] deletions
+    [image] pictures
+    [video] videos
+    [audio] audio
+    [voice] voice messages
+    [file] files
+    [sticker] stickers (as pictures)
+    [location] places
+    [contact-card] contact cards (as files)
+    [read-marker] read receipts
+    [typing] typing
+    [disappearing] disappearing messages
+    [poll] polls
+    [call] calls
+   *[text] text
+  }
 share-read-receipts = { $shares ->
     [yes] Your contacts see when you have read their messages, unless your client keeps your receipts private.
    *[no] Your contacts do not see when you have read their messages.

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { systemRandom } from '../../../../src/ambient/random.ts';
 import type { Clock, Log } from '../../../../src/model/ambient.ts';
-import type { CapabilityLimits, SendableKind } from '../../../../src/model/capabilities.ts';
+import type { Capabilities, CapabilityLimits, SendableKind } from '../../../../src/model/capabilities.ts';
 import type { BridgeError } from '../../../../src/model/errors.ts';
 import { type AccountId, type ContactId, contactId, deviceId, networkId } from '../../../../src/model/ids.ts';
 import type { PublicDevice } from '../../../../src/model/prekeys.ts';
@@ -61,6 +61,9 @@ export class GatekeeperDouble {
   /** What an enlistment is told that the network takes. */
   kinds: readonly SendableKind[] = ['text', 'boundary-notice'];
   moreLimits: Partial<CapabilityLimits> = {};
+  /** What the answer about oneself tells; absent: nothing. */
+  capabilitiesNow: Capabilities | undefined;
+  selfCalls = 0;
   readonly #faults: FaultPoints;
 
   constructor(deps: { clock: Clock; log: Log; faults: FaultPoints }) {
@@ -112,12 +115,14 @@ export class GatekeeperDouble {
       self: async (account) =>
         await this.step('self', () => {
           const { interopId, jid, device } = account;
+          this.selfCalls += 1;
           return {
             interopId,
             jid,
             device,
             state: this.suspended.has(interopId) ? 'suspended' : 'active',
             reachable: true,
+            ...(this.capabilitiesNow === undefined ? {} : { capabilities: this.capabilitiesNow }),
           };
         }),
       update: notAsked,

@@ -39,6 +39,7 @@ export class HomeserverDouble {
   readonly reads: Readonly<{ room: RoomId; as: MatrixUserId; event: EventId }>[] = [];
   /** What people sent and can be asked for again. */
   readonly events = new Map<EventId, RoomEvent>();
+  readonly states: Readonly<{ room: RoomId; type: string; content: SendWish['content'] }>[] = [];
   /** Events that were taken away, each once, by whom. */
   readonly redacted: Readonly<{ room: RoomId; as: MatrixUserId; event: EventId }>[] = [];
   readonly typing: Readonly<{ room: RoomId; as: MatrixUserId; forMs: number }>[] = [];
@@ -93,7 +94,11 @@ export class HomeserverDouble {
         await faults.around('typing', () => void this.typing.push({ room, as, forMs })),
       findEvent: async ({ eventId: event }) =>
         await faults.around('find event', () => this.events.get(event)),
-      sendState: notDoubled,
+      sendState: async ({ room, type, content }) =>
+        await faults.around('state', () => {
+          this.states.push({ room, type, content });
+          return eventId(`$state-${this.states.length}`);
+        }),
       redact: async (wish) => await faults.around('redact', () => this.#redact(wish)),
       setDisplayName: notDoubled,
       getDisplayName: notDoubled,
