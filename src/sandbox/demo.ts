@@ -1,5 +1,7 @@
 /** The scripted conversation: what each side saw, line by line, and at the end whether anything was lost. */
+import { playKinds } from './demo-kinds.ts';
 import type { MatrixPerson } from './matrix-person.ts';
+import type { Content } from './phone/content.ts';
 import type { Phone } from './phone/phone.ts';
 import type { World } from './world.ts';
 
@@ -24,6 +26,7 @@ export async function playDemo(deps: DemoDeps): Promise<DemoResult> {
   await stage.optIn();
   const chat = await stage.startChat();
   await stage.talk(chat);
+  await stage.everyKind(chat);
   await stage.firstMessageFromCarol();
   await stage.restartBridge();
   await stage.talkAgain(chat);
@@ -52,8 +55,7 @@ class Stage {
         const { content } = event.message;
         const notice = content.boundaryNotice;
         if (notice) this.#line(`${phone.name} sees`, `[boundary notice] ${notice.text}`);
-        else
-          this.#line(`${phone.name} sees`, `${event.message.from}: ${content.text?.body ?? '(not a text)'}`);
+        else this.#line(`${phone.name} sees`, `${event.message.from}: ${wordsOf(content)}`);
       });
     }
   }
@@ -84,6 +86,20 @@ class Stage {
     await this.#fromPhone(bob, chat, ['Yes! Encrypted, too.', 'Grüße über die Brücke — привет, 你好']);
     const many = Array.from({ length: 10 }, (_, index) => `line ${index + 1} of 10`);
     await Promise.all([this.#fromAlice(chat, bob, many), this.#fromPhone(bob, chat, many)]);
+  }
+
+  async everyKind(room: string): Promise<void> {
+    const { alice, bob, print } = this.#deps;
+    this.#scene('One thing of every kind, each way');
+    const results = await playKinds({ alice, bob, room, aliceJid: textsWriter(bob) });
+    this.#scene('What came of them');
+    const mark = (fault: string) => (fault === '' ? 'arrived' : `NOT AS SENT: ${fault}`);
+    print(`${' '.repeat(22)}${'kind'.padEnd(20)}${'Matrix to network'.padEnd(20)}network to Matrix`);
+    for (const { kind, fromMatrix, fromNetwork } of results) {
+      print(`${' '.repeat(22)}${kind.padEnd(20)}${mark(fromMatrix).padEnd(20)}${mark(fromNetwork)}`);
+      this.#sent += 2;
+      this.#lost += [fromMatrix, fromNetwork].filter((fault) => fault !== '').length;
+    }
   }
 
   async firstMessageFromCarol(): Promise<void> {
@@ -203,4 +219,12 @@ function textsWriter(phone: Phone): string {
 
 function nameOf(user: string): string {
   return user.slice(1, user.indexOf(':'));
+}
+
+/** What a message says, in a line. */
+function wordsOf(content: Content): string {
+  if (content.text !== undefined) return content.text.body;
+  if (content.media !== undefined)
+    return `[${String(content.media.kind).toLowerCase()}] ${content.media.fileName}`;
+  return `[${content.body ?? 'nothing'}]`;
 }

@@ -33,6 +33,14 @@ export type PersonEvent =
     }
   | { readonly kind: 'invited'; readonly room: string; readonly by: string; readonly isDirect: boolean };
 
+/** An event as it comes from the homeserver. */
+export type RawEvent = Readonly<{
+  type: string;
+  event_id: string;
+  sender: string;
+  content: Readonly<Record<string, unknown>>;
+}>;
+
 export type PersonMessage = Extract<PersonEvent, { kind: 'message' }>;
 
 /** Events of a room in one sync: more than any test sends while a homeserver is away. */
@@ -107,6 +115,31 @@ export class MatrixPerson {
     await this.client.sendEvent(room, EventType.Reaction, {
       'm.relates_to': { rel_type: 'm.annotation' as never, event_id: eventId, key },
     });
+  }
+
+  /** Sends an event of any type. @returns its event id. */
+  async send(room: string, type: string, content: Readonly<Record<string, unknown>>): Promise<string> {
+    return (await this.client.sendEvent(room, type as never, content as never)).event_id;
+  }
+
+  /** The newest hundred events of a room, as the homeserver gives them, oldest first. */
+  async timeline(room: string): Promise<RawEvent[]> {
+    const { chunk } = await this.client.createMessagesRequest(room, null, 100, 'b' as never);
+    return (chunk as unknown as RawEvent[]).toReversed();
+  }
+
+  /** @returns the `mxc:` URI. */
+  async upload(bytes: Uint8Array, mime: string): Promise<string> {
+    const sent = await this.client.uploadContent(bytes as never, { type: mime, includeFilename: false });
+    return sent.content_uri;
+  }
+
+  async download(mxc: string): Promise<Buffer> {
+    const url = this.client.mxcUrlToHttp(mxc, undefined, undefined, undefined, false, true, true);
+    const headers = { authorization: `Bearer ${this.client.getAccessToken()}` };
+    const response = await fetch(String(url), { headers });
+    if (!response.ok) throw new Error(`download: ${response.status}`);
+    return Buffer.from(await response.arrayBuffer());
   }
 
   /** The first message, past or future, that satisfies `wanted`. */

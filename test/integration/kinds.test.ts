@@ -2,17 +2,10 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import type { RawEvent } from '../../src/sandbox/matrix-person.ts';
 import type { Content } from '../../src/sandbox/phone/content.ts';
 import type { Phone } from '../../src/sandbox/phone/phone.ts';
 import { BridgeWorld, LONG_MS } from './bridge-world.ts';
-
-type Event = {
-  type: string;
-  event_id: string;
-  sender: string;
-  content: Record<string, unknown>;
-  unsigned?: Record<string, unknown>;
-};
 
 describe('every kind of content', () => {
   let bridge: BridgeWorld;
@@ -28,13 +21,10 @@ describe('every kind of content', () => {
   });
   after(async () => await bridge?.stop());
 
-  const timeline = async (): Promise<Event[]> =>
-    (
-      (await bridge.alice.client.createMessagesRequest(room, null, 100, 'b' as never)).chunk as Event[]
-    ).reverse();
+  const timeline = async () => await bridge.alice.timeline(room);
   /** The first event of the contact that satisfies `wanted`. */
-  const shown = async (wanted: (event: Event) => boolean): Promise<Event> => {
-    let found: Event | undefined;
+  const shown = async (wanted: (event: RawEvent) => boolean): Promise<RawEvent> => {
+    let found: RawEvent | undefined;
     await bridge.until(async () => {
       found = (await timeline()).find((event) => event.sender !== bridge.alice.userId && wanted(event));
       return found !== undefined;
@@ -43,9 +33,9 @@ describe('every kind of content', () => {
     return found;
   };
   const text = async (body: string) => await shown(({ content }) => content.body === body);
-  const relation = (event: Event) => event.content['m.relates_to'] as Record<string, unknown> | undefined;
-  const send = async (type: string, content: object): Promise<string> =>
-    (await bridge.alice.client.sendEvent(room, type as never, content as never)).event_id;
+  const relation = (event: RawEvent) => event.content['m.relates_to'] as Record<string, unknown> | undefined;
+  const send = async (type: string, content: Record<string, unknown>) =>
+    await bridge.alice.send(room, type, content);
   const say = async (body: string, more: object = {}) =>
     await send('m.room.message', { msgtype: 'm.text', body, ...more });
   /** What the phone has got, the first that satisfies `wanted`. */
@@ -59,29 +49,6 @@ describe('every kind of content', () => {
   };
   const gotText = async (body: string) => await got((content) => content.text?.body === body);
   const hex = (bytes: unknown) => Buffer.from(bytes as Uint8Array).toString('hex');
-  const upload = async (bytes: Buffer, mime: string): Promise<string> => {
-    const sent = await bridge.alice.client.uploadContent(bytes as never, {
-      type: mime,
-      includeFilename: false,
-    });
-    return sent.content_uri;
-  };
-  const download = async (mxc: unknown): Promise<Buffer> => {
-    const url = bridge.alice.client.mxcUrlToHttp(
-      String(mxc),
-      undefined,
-      undefined,
-      undefined,
-      false,
-      true,
-      true,
-    );
-    const token = bridge.alice.client.getAccessToken();
-    const response = await fetch(String(url), { headers: { authorization: `Bearer ${token}` } });
-    assert.equal(response.status, 200);
-    return Buffer.from(await response.arrayBuffer());
-  };
-
   describe('from Matrix', () => {
     it('formatting', async () => {
       await say('a bold word', { format: 'org.matrix.custom.html', formatted_body: 'a <b>bold</b> word' });
@@ -132,7 +99,7 @@ describe('every kind of content', () => {
     ] as const) {
       it(`a file of kind ${kind}, byte for byte`, async () => {
         const bytes = randomBytes(200_001);
-        const url = await upload(bytes, mime);
+        const url = await bridge.alice.upload(bytes, mime);
         const voice =
           kind === 'VOICE'
             ? {
@@ -166,7 +133,7 @@ describe('every kind of content', () => {
       const [key, iv] = [randomBytes(32), Buffer.concat([randomBytes(8), Buffer.alloc(8)])];
       const cipher = createCipheriv('aes-256-ctr', key, iv);
       const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
-      const url = await upload(sealed, 'application/octet-stream');
+      const url = await bridge.alice.upload(sealed, 'application/octet-stream');
       const unpadded = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
       const file = {
         v: 'v2',
@@ -286,7 +253,7 @@ describe('every kind of content', () => {
         assert.equal(content.body, `about ${kind}`);
         assert.equal((content.info as { size: number }).size, bytes.length);
         assert.equal(content['org.matrix.msc3245.voice'] !== undefined, kind === 'VOICE');
-        assert.deepEqual(await download(content.url), bytes);
+        assert.deepEqual(await bridge.alice.download(String(content.url)), bytes);
       });
     }
 
