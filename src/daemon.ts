@@ -263,6 +263,7 @@ function sides(
         typing: config.bridge.share_by_default.typing,
       },
       tooOldMs: config.bridge.delivery.too_old_hours * 60 * 60_000,
+      keepFilesMs: config.media.keep_days * 24 * 60 * 60_000,
       keepFailedMs: config.bridge.delivery.keep_failed_hours * 60 * 60_000,
       version: ambient.version,
       sourceUrl: operator.source_url,

@@ -6,12 +6,7 @@ import { type BridgeParts, type NetworkPart, networkOf } from './parts.ts';
 const HOUR_MS = 60 * 60_000;
 
 /** What native chats have and bridged ones do not yet; every release that adds one shortens it. */
-const NOT_YET = [
-  'images, voice messages, videos and files',
-  'replies, edits, reactions and deletions',
-  'groups',
-  'calls',
-];
+const NOT_YET = ['groups', 'calls', 'polls'];
 
 /** The facts before there is an account: what `opt-in` shows. */
 export function networkFacts(parts: Pick<BridgeParts, 'settings'>, network: NetworkPart): BoundaryFacts {
@@ -22,6 +17,7 @@ export function networkFacts(parts: Pick<BridgeParts, 'settings'>, network: Netw
     suite: 'pqxdh+spqr',
     keptHours: network.keepSentMs / HOUR_MS,
     keptFailedHours: parts.settings.keepFailedMs / HOUR_MS,
+    keptFileDays: parts.settings.keepFilesMs / (24 * HOUR_MS),
     lost: NOT_YET,
   };
 }

@@ -20,6 +20,8 @@ export type BoundaryFacts = Readonly<{
   keptHours: number;
   /** For how long a message that failed is kept, sealed, so that it can be sent again. Hours. */
   keptFailedHours: number;
+  /** For how long a file that was sent is hosted, encrypted. Days. */
+  keptFileDays: number;
   /** Hexadecimal SHA-256 of our Signal identity key; absent before the opt-in. */
   ownFingerprint?: string;
   /** What the native chat has and this one has not, in words. */
@@ -38,6 +40,7 @@ export function boundarySha256(facts: BoundaryFacts): string {
     facts.suite,
     facts.keptHours,
     facts.keptFailedHours,
+    facts.keptFileDays,
     facts.ownFingerprint ?? '',
     ...facts.lost,
   ];
@@ -51,6 +54,7 @@ export function boundaryLines(facts: BoundaryFacts, texts: Texts): string[] {
     texts.say('boundary-matrix-leg', { encrypted: facts.matrixEncrypted ? 'yes' : 'no' }),
     texts.say('boundary-bridge', { mode: operator.mode, operator: operator.name }),
     texts.say('boundary-stored', { hours: facts.keptHours, failed: facts.keptFailedHours }),
+    texts.say('boundary-files', { days: facts.keptFileDays }),
     texts.say('boundary-network-leg', { network: network.name, suite: 'PQXDH, post-quantum ratchet' }),
     texts.say('boundary-beyond', { network: network.name }),
     ...(facts.lost.length > 0
@@ -81,6 +85,7 @@ export function boundaryState(facts: BoundaryFacts): Record<string, unknown> {
       at_rest: 'sealed-until-delivered',
       at_rest_hours: facts.keptHours,
       at_rest_failed_hours: facts.keptFailedHours,
+      files_days: facts.keptFileDays,
       operator: facts.operator.name,
       contact: facts.operator.contact,
       mode: facts.operator.mode,

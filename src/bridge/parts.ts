@@ -46,6 +46,8 @@ export type BridgeSettings = Readonly<{
   tooOldMs: number;
   /** For how long the content of a message that failed is kept, sealed, so that it can be sent again. */
   keepFailedMs: number;
+  /** For how long a file that was sent is hosted. */
+  keepFilesMs: number;
   version: string;
   sourceUrl: string;
 }>;

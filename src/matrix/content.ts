@@ -6,6 +6,7 @@ import type { ChatContent, FormattedText, LocationContent } from '../model/chat-
 import type { EventId } from '../model/ids.ts';
 import { splitText } from '../model/split-text.ts';
 import { readAttachment } from './attachment.ts';
+import { contactCardText } from './contact-card.ts';
 import type { JsonObject } from './json-object.ts';
 import type { MatrixMessage, RoomEvent } from './matrix.ts';
 import { reactionIn, redactionTarget, replacementIn, replyTarget } from './relations.ts';
@@ -156,11 +157,15 @@ export function toEventContents(
       return toNoticeContents(content.text);
     case 'location':
       return [writeLocation(content)];
+    case 'contact-card':
+      return toTexts({ body: contactCardText(content), ranges: [] }, options).map((text) => ({
+        msgtype: 'm.text',
+        ...text,
+      }));
     case 'media':
     case 'reaction':
     case 'edit':
     case 'revoke':
-    case 'contact-card':
     case 'unsupported':
       return toNoticeContents(note);
     default:

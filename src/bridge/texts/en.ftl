@@ -12,6 +12,7 @@ boundary-bridge = { $mode ->
    *[provider] At the bridge they are decrypted and encrypted again. { $operator } operates it and can read them while they pass.
   }
 boundary-stored = A message waits in the bridge's database, sealed, until it has arrived. What you send is kept there, sealed, until the other person's app has confirmed it, in case it asks again; at most { $hours } hours. A message that failed is kept there, sealed, for { $failed } hours, so that it can be sent again.
+boundary-files = A file that you send lies at the bridge for { $days } days, encrypted, for the other person's app to fetch; what opens it travels in the message. A file that you get is put on your homeserver as your messages are.
 boundary-network-leg = Between the bridge and { $network }, messages are encrypted with the Signal protocol ({ $suite }).
 boundary-beyond = { $network } sees who writes to whom, when, and how much. What the other person's app does with a message is out of sight.
 boundary-lost = Missing here, compared with { $network } itself: { $lost }.

@@ -17,6 +17,7 @@ const FACTS: BoundaryFacts = {
   suite: 'pqxdh+spqr',
   keptHours: 24,
   keptFailedHours: 72,
+  keptFileDays: 30,
   ownFingerprint: 'ab'.repeat(32),
   lost: ['calls', 'groups'],
 };
@@ -34,6 +35,7 @@ const CHANGED: Readonly<Record<string, BoundaryFacts>> = {
   suite: { ...FACTS, suite: 'another' as BoundaryFacts['suite'] },
   keptHours: { ...FACTS, keptHours: 48 },
   keptFailedHours: { ...FACTS, keptFailedHours: 1 },
+  keptFileDays: { ...FACTS, keptFileDays: 7 },
   ownFingerprint: { ...FACTS, ownFingerprint: 'cd'.repeat(32) },
   'no ownFingerprint': BEFORE_OPT_IN,
   lost: { ...FACTS, lost: ['calls'] },
@@ -42,18 +44,28 @@ const CHANGED: Readonly<Record<string, BoundaryFacts>> = {
 
 describe('the hash of the facts', () => {
   it('is the same in every release that changes no fact', () => {
-    assert.equal(boundarySha256(FACTS), '15e9beabd0e6c2074232e0099c6ba98ae728df8d150021a8cb3dfe731395a5d4');
+    assert.equal(boundarySha256(FACTS), 'ef12dffe03f4496c33fba69bd5cb22d1ea7db125a6168b88d78b6076f937630a');
     assert.equal(boundarySha256(structuredClone(FACTS)), boundarySha256(FACTS));
   });
 
   it('does not depend on the order in which the facts were written down', () => {
-    const { lost, suite, keptHours, keptFailedHours, network, operator, matrixEncrypted, ownFingerprint } =
-      FACTS;
+    const {
+      lost,
+      suite,
+      keptHours,
+      keptFailedHours,
+      keptFileDays,
+      network,
+      operator,
+      matrixEncrypted,
+      ownFingerprint,
+    } = FACTS;
     const turned: BoundaryFacts = {
       lost,
       suite,
       keptHours,
       keptFailedHours,
+      keptFileDays,
       network,
       operator,
       matrixEncrypted,
@@ -124,6 +136,7 @@ describe('the faces of the facts', () => {
         at_rest: 'sealed-until-delivered',
         at_rest_hours: 24,
         at_rest_failed_hours: 72,
+        files_days: 30,
         operator: 'Example Org',
         contact: 'mailto:admin@example.org',
         mode: 'provider',

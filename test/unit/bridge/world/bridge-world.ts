@@ -354,6 +354,7 @@ export class BridgeWorld {
         tooOldMs: 24 * HOUR_MS,
         shareByDefault: { 'read-receipts': true, typing: true },
         keepFailedMs: 12 * HOUR_MS,
+        keepFilesMs: 30 * 24 * HOUR_MS,
         statusEvents: false,
         version: '0.0.1',
         sourceUrl: 'https://source.example.org',
