@@ -39,6 +39,8 @@ export async function assembleMedia(parts: {
       maxBytes: media.max_bytes,
       accountQuotaBytes: media.account_quota_bytes,
       totalQuotaBytes: media.total_quota_bytes,
+      inspectMaxBytes: media.inspect_max_bytes,
+      thumbnails: media.thumbnails,
       ...(isBucket
         ? {
             s3: {

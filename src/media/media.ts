@@ -12,6 +12,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { ByteSource } from './attachment-cipher.ts';
 import { DiskStore } from './disk-store.ts';
 import { type FetchedFile, type FetchWish, MediaFetcher, type MediaSource } from './fetcher.ts';
+import { type FileFacts, FileInspector, type InspectWish } from './file-inspector.ts';
 import { type HostedFile, type HostWish, MediaHost, type ServedFile } from './host.ts';
 import {
   decryptUnverified,
@@ -26,7 +27,9 @@ import { Spool } from './spool.ts';
 
 export type { ByteSource } from './attachment-cipher.ts';
 export type { FetchedFile, FetchWish, MediaSource } from './fetcher.ts';
+export type { FileFacts, InspectWish } from './file-inspector.ts';
 export type { HostedFile, HostWish, ServedFile } from './host.ts';
+export type { Extra, SmallPicture } from './look/findings.ts';
 export type { EncryptedFile, MatrixFileEncryptor, MatrixFileKey } from './matrix-file.ts';
 export type { S3Settings } from './s3-store.ts';
 
@@ -44,6 +47,10 @@ export type MediaSettings = Readonly<{
   /** Hosted bytes. */
   accountQuotaBytes: number;
   totalQuotaBytes: number;
+  /** Larger files are looked at by their beginning only: their type, and the sizes of a picture. */
+  inspectMaxBytes: number;
+  /** Whether small copies of pictures are made, for which they have to be decoded. */
+  thumbnails: boolean;
 }>;
 
 /** Counts for the operator. */
@@ -84,6 +91,8 @@ export interface Media {
   decryptMatrixFile(ciphertext: ByteSource, file: MatrixFileKey): ByteSource;
   /** For one file that goes into an encrypted room. */
   encryptMatrixFile(): MatrixFileEncryptor;
+  /** As `FileInspector.inspect`. */
+  inspect(wish: InspectWish): Promise<FileFacts>;
   /** What is served under this id; `undefined` when nothing is. */
   findServed(id: string): Promise<ServedFile | undefined>;
   /** Opens a part of it: `start` to `end`, the latter not included. @throws BridgeError `media/gone`, `media/unavailable`. */
@@ -101,6 +110,7 @@ class MediaRoom implements Media {
   readonly #spool: Spool;
   readonly #store: DiskStore | S3Store;
   readonly #fetcher: MediaFetcher;
+  readonly #inspector: FileInspector;
   readonly #stopping = new AbortController();
   readonly #log: Log;
   #host: MediaHost | undefined;
@@ -123,6 +133,11 @@ class MediaRoom implements Media {
       clock: deps.clock,
       resolve: deps.resolve ?? resolveBySystem,
       onFetched: (bytes) => metrics?.bytes('fetched', bytes),
+    });
+    this.#inspector = new FileInspector({
+      settings: { maxBytes: settings.inspectMaxBytes, thumbnails: settings.thumbnails },
+      clock: deps.clock,
+      log: this.#log,
     });
   }
 
@@ -154,6 +169,7 @@ class MediaRoom implements Media {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    await this.#inspector.stop();
     await this.#loop;
   }
 
@@ -175,6 +191,10 @@ class MediaRoom implements Media {
 
   encryptMatrixFile(): MatrixFileEncryptor {
     return new MatrixFileEncryptor(this.#deps.random);
+  }
+
+  async inspect(wish: InspectWish): Promise<FileFacts> {
+    return await this.#inspector.inspect(wish);
   }
 
   async findServed(id: string): Promise<ServedFile | undefined> {

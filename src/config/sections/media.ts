@@ -106,6 +106,25 @@ export const mediaSection = setting(
         description: 'How long a file is hosted. A contact who was away for longer cannot fetch it any more.',
         unit: 'days',
       }),
+      thumbnails: setting(z.boolean().default(true), {
+        description:
+          'Whether pictures that come without a preview get one. For that they are decoded, each by a process of its own that can ' +
+          'do no more than that. `false`: only their sizes are read.',
+      }),
+      inspect_max_bytes: setting(
+        z
+          .int()
+          .min(MIB)
+          .max(512 * MIB)
+          .default(32 * MIB),
+        {
+          description:
+            'The largest file that is looked into for a preview, a duration or the shape of a voice message: of larger ones only ' +
+            'the type and the size of a picture are known. At most two are looked into at a time; each may need three times its ' +
+            'size in memory for that moment, and 512 MiB.',
+          unit: 'bytes',
+        },
+      ),
     })
     .prefault({}),
   { description: 'Files: those that are hosted, encrypted, for contacts, and how large they may be.' },

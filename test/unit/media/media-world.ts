@@ -112,6 +112,8 @@ export class MediaWorld {
         maxBytes: 1_000_000,
         accountQuotaBytes: 3_000_000,
         totalQuotaBytes: 4_000_000,
+        inspectMaxBytes: 1_000_000,
+        thumbnails: true,
         ...settings,
       },
       sources: new Map(),

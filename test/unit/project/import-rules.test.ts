@@ -44,6 +44,11 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'sanitize-html': 'bridge',
   htmlparser2: 'network',
   aws4: 'http',
+  sharp: 'matrix',
+  blurhash: 'bridge',
+  'file-type': 'matrix',
+  'music-metadata': 'matrix',
+  'ogg-opus-decoder': 'network',
 };
 
 type Planted = Readonly<{ file: string; text: string; rule: string | undefined }>;
