@@ -12,6 +12,7 @@ import { splitText } from '../model/split-text.ts';
 import type { Account, Enlistment, FateArguments, MessageRecord, Portal, Tx } from '../storage/storage.ts';
 import { matrixTxnId } from './derived-ids.ts';
 import { bridgeErrors } from './errors.ts';
+import { knownOf, missingOf } from './file-facts.ts';
 import type { BridgeParts } from './parts.ts';
 import { localpartOf } from './user-names.ts';
 
@@ -127,7 +128,7 @@ export class OutboundContent {
     const maxBytes = Math.min(enlistment.limits.mediaBytes, rule?.bytes ?? Number.POSITIVE_INFINITY);
     if (file.sizeBytes > maxBytes) return tooLargeFile(maxBytes);
     const reference = `event ${event.event_id}`;
-    const { mediaKind, fileName, mime, width, height, durationMs, blurhash, waveform, caption } = file;
+    const { fileName, caption } = file;
     try {
       const hosted = await media.host({
         account,
@@ -137,15 +138,23 @@ export class OutboundContent {
         maxBytes,
         signal: this.#signal,
       });
-      const facts = { mediaKind, fileName, mime, width, height, durationMs, blurhash, waveform };
+      const found = await media.inspect({
+        open: async () => await this.#open(file, maxBytes),
+        kind: file.mediaKind,
+        mime: file.mime,
+        expectedBytes: hosted.sizeBytes,
+        extras: [...missingOf(file), ...(file.mediaKind === 'image' ? ['preview' as const] : [])],
+        signal: this.#signal,
+      });
       const outgoing = await this.#withReply(step, {
         kind: 'media',
-        ...facts,
+        ...knownOf(file, found),
+        fileName,
         url: hosted.url,
         key: hosted.key,
         digest: hosted.digest,
         sizeBytes: hosted.sizeBytes,
-        inlineThumbnail: new Uint8Array(),
+        inlineThumbnail: found.preview?.bytes ?? new Uint8Array(),
         ...(caption === undefined ? {} : { caption }),
       });
       return {

@@ -62,7 +62,7 @@ export interface BridgeMetrics {
 export type BridgeParts = Readonly<{
   storage: Storage;
   matrix: MatrixSide;
-  media: Pick<Media, 'host' | 'fetch' | 'parseEncryptedFile' | 'decryptMatrixFile'>;
+  media: Pick<Media, 'host' | 'fetch' | 'inspect' | 'parseEncryptedFile' | 'decryptMatrixFile'>;
   networks: ReadonlyMap<NetworkId, NetworkPart>;
   texts: Texts;
   settings: BridgeSettings;

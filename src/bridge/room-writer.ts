@@ -3,6 +3,7 @@
  * remembered about it is written by the caller, in the transaction that settles the message.
  */
 import type { MatrixSide } from '../matrix/matrix.ts';
+import type { SmallPicture } from '../media/media.ts';
 import type {
   ChatContent,
   ChatEvent,
@@ -16,6 +17,7 @@ import { quoting, withPrefix } from '../model/formatted-text.ts';
 import type { EventId, MatrixUserId, MessageId } from '../model/ids.ts';
 import type { Account, MessageRecord, Reaction, Tx } from '../storage/storage.ts';
 import { matrixTxnId } from './derived-ids.ts';
+import { knownOf, missingOf } from './file-facts.ts';
 import { type BridgeParts, networkOf, reasonText } from './parts.ts';
 import type { PortalRooms, ReadyPortal } from './portal-rooms.ts';
 
@@ -77,13 +79,20 @@ export class RoomWriter {
     try {
       const file = await media.fetch({ network: account.network, file: content, signal: this.#signal });
       try {
-        const mxc = await matrix.uploadMedia({
-          as: portal.ghost,
-          file: { source: file.open(), sizeBytes: file.sizeBytes, contentType: content.mime },
+        const found = await media.inspect({
+          open: async () => file.open(),
+          kind: content.mediaKind,
+          mime: content.mime,
+          expectedBytes: file.sizeBytes,
+          extras: [...missingOf(content), ...(content.mediaKind === 'image' ? ['thumbnail' as const] : [])],
           signal: this.#signal,
         });
+        const shown = { ...content, ...knownOf(content, found), sizeBytes: file.sizeBytes };
+        const { sizeBytes } = file;
+        const uploaded = { mxc: await this.#upload(portal, file.open(), sizeBytes, shown.mime) };
+        const thumbnail = found.thumbnail && (await this.#uploadThumbnail(portal, found.thumbnail));
         const userOf = (jid: string) => this.#userOf(account, portal, jid);
-        return matrix.toFileContent({ ...content, sizeBytes: file.sizeBytes }, { mxc }, { userOf });
+        return matrix.toFileContent(shown, uploaded, { userOf, ...(thumbnail && { thumbnail }) });
       } finally {
         await file.discard();
       }
@@ -98,6 +107,24 @@ export class RoomWriter {
       const [notice = {}] = matrix.toNoticeContents(texts.say('file-not-shown', { contact, reason }));
       return notice;
     }
+  }
+
+  async #upload(
+    { ghost }: ReadyPortal,
+    source: AsyncIterable<Uint8Array>,
+    sizeBytes: number,
+    contentType: string,
+  ): Promise<string> {
+    const file = { source, sizeBytes, contentType };
+    return await this.#parts.matrix.uploadMedia({ as: ghost, file, signal: this.#signal });
+  }
+
+  async #uploadThumbnail(portal: ReadyPortal, { bytes, mime, width, height }: SmallPicture<Uint8Array>) {
+    async function* source() {
+      yield bytes;
+    }
+    const mxc = await this.#upload(portal, source(), bytes.length, mime);
+    return { mxc, mime, width, height, sizeBytes: bytes.length };
   }
 
   async #show(arrival: Arrival, content: ChatContent): Promise<Written> {

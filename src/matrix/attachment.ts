@@ -4,7 +4,7 @@
  */
 import type { MediaFile, MediaKind } from '../model/chat-event.ts';
 import { isJsonObject, type JsonObject } from './json-object.ts';
-import type { MatrixAttachment, UploadedFile } from './matrix.ts';
+import type { MatrixAttachment, UploadedFile, UploadedThumbnail } from './matrix.ts';
 import {
   fromMatrixText,
   type ReadingOptions,
@@ -81,7 +81,7 @@ export function readAttachment(
 export function writeAttachment(
   file: MediaFile & Readonly<{ caption?: Parameters<typeof toMatrixText>[0] }>,
   uploaded: UploadedFile,
-  options: WritingOptions,
+  options: WritingOptions & Readonly<{ thumbnail?: UploadedThumbnail }>,
 ): JsonObject {
   const { mediaKind } = file;
   const fileName = (
@@ -99,6 +99,7 @@ export function writeAttachment(
       ...(file.width > 0 && file.height > 0 ? { w: file.width, h: file.height } : {}),
       ...(file.durationMs > 0 ? { duration: file.durationMs } : {}),
       ...(file.blurhash === '' ? {} : { [BLURHASH]: file.blurhash }),
+      ...(options.thumbnail === undefined ? {} : thumbnailInfo(options.thumbnail)),
     },
     ...('mxc' in uploaded ? { url: uploaded.mxc } : { file: uploaded.encryptedFile }),
     ...(isVoice
@@ -111,6 +112,10 @@ export function writeAttachment(
         }
       : {}),
   };
+}
+
+function thumbnailInfo({ mxc, mime, width, height, sizeBytes }: UploadedThumbnail): JsonObject {
+  return { thumbnail_url: mxc, thumbnail_info: { mimetype: mime, w: width, h: height, size: sizeBytes } };
 }
 
 function ownKind(msgtype: unknown): MediaKind | undefined {

@@ -99,6 +99,15 @@ export interface MatrixAttachment extends Omit<MediaFile, 'url' | 'key' | 'diges
 /** A file that was uploaded; encrypted ones with their description. */
 export type UploadedFile = Readonly<{ mxc: string }> | Readonly<{ encryptedFile: object }>;
 
+/** A small copy of a picture, uploaded. Pixels and bytes. */
+export type UploadedThumbnail = Readonly<{
+  mxc: string;
+  mime: string;
+  width: number;
+  height: number;
+  sizeBytes: number;
+}>;
+
 /** A message event, in neutral words. */
 export interface MatrixMessage {
   readonly content: ChatContent | MatrixReference | MatrixAttachment;
@@ -262,7 +271,11 @@ export interface MatrixSide {
    */
   toEventContents(content: ChatContent, note: string, options?: WritingOptions): readonly JsonObject[];
   /** The content that shows an uploaded file. `media.sizeBytes` is what was uploaded. */
-  toFileContent(media: MediaContent, uploaded: UploadedFile, options?: WritingOptions): JsonObject;
+  toFileContent(
+    media: MediaContent,
+    uploaded: UploadedFile,
+    options?: WritingOptions & Readonly<{ thumbnail?: UploadedThumbnail }>,
+  ): JsonObject;
   /** The same for words of the bridge itself. */
   toNoticeContents(text: string): readonly JsonObject[];
   /** @returns what an `m.room.redaction` takes away; `undefined` for any other event. */

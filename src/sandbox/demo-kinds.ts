@@ -1,9 +1,9 @@
 /** One thing of every kind, each way, compared with what the other side has: files byte for byte. */
-import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { MatrixPerson, RawEvent } from './matrix-person.ts';
 import type { Content } from './phone/content.ts';
 import type { Phone } from './phone/phone.ts';
+import { SAMPLES, sampleFile } from './sample-files.ts';
 
 /** What came of one kind: an empty text when it arrived as it was sent, else what is wrong. */
 export type KindResult = Readonly<{ kind: string; fromMatrix: string; fromNetwork: string }>;
@@ -16,16 +16,10 @@ type Deps = Readonly<{
   aliceJid: string;
 }>;
 
+type Sample = (typeof SAMPLES)[number];
+
 const ARRIVAL_MS = 30_000;
 const PAUSE_MS = 100;
-const FILES = [
-  ['image', 'IMAGE', 'm.image', 'image/png'],
-  ['video', 'VIDEO', 'm.video', 'video/mp4'],
-  ['audio', 'AUDIO', 'm.audio', 'audio/mpeg'],
-  ['voice message', 'VOICE', 'm.audio', 'audio/ogg'],
-  ['file', 'FILE', 'm.file', 'application/pdf'],
-] as const;
-
 /** Plays all kinds, one after the other. */
 export async function playKinds(deps: Deps): Promise<KindResult[]> {
   const scene = new KindsScene(deps);
@@ -55,9 +49,8 @@ class KindsScene {
       ['edit', () => this.#editOut(), () => this.#editIn()],
       ['reaction', () => this.#reactionOut(), () => this.#reactionIn()],
       ['reaction removed', () => this.#removalOut(), () => this.#removalIn()],
-      ...FILES.map(
-        ([name, kind, msgtype, mime]) =>
-          [name, () => this.#fileOut(kind, msgtype, mime), () => this.#fileIn(kind, msgtype, mime)] as const,
+      ...SAMPLES.map(
+        (sample) => [sample.name, () => this.#fileOut(sample), () => this.#fileIn(sample)] as const,
       ),
       ['place', () => this.#placeOut(), () => this.#placeIn()],
       ['deletion', () => this.#deletionOut(), () => this.#deletionIn()],
@@ -153,9 +146,9 @@ class KindsScene {
     );
   }
 
-  async #fileOut(kind: string, msgtype: string, mime: string): Promise<void> {
+  async #fileOut({ kind, msgtype, mime }: Sample): Promise<void> {
     const { alice, bob, room } = this.#deps;
-    const bytes = randomBytes(100_000);
+    const bytes = sampleFile(kind, 100_000);
     const url = await alice.upload(bytes, mime);
     const voice = kind === 'VOICE' ? { 'org.matrix.msc3245.voice': {} } : {};
     const info = { mimetype: mime, size: bytes.length };
@@ -166,9 +159,9 @@ class KindsScene {
     same((await bob.fetchFile(media ?? {})).equals(bytes), true);
   }
 
-  async #fileIn(kind: string, msgtype: string, mime: string): Promise<void> {
+  async #fileIn({ kind, msgtype, mime }: Sample): Promise<void> {
     const { alice, bob, aliceJid } = this.#deps;
-    const bytes = randomBytes(100_000);
+    const bytes = sampleFile(kind, 100_000);
     await bob.sendFile(aliceJid, bytes, { kind, mime, fileName: `bob-${kind}` });
     const { content } = await this.#shown((event) => event.content.filename === `bob-${kind}`);
     same(content.msgtype, msgtype);

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import sharp from 'sharp';
 import type { RawEvent } from '../../src/sandbox/matrix-person.ts';
 import type { Content } from '../../src/sandbox/phone/content.ts';
 import type { Phone } from '../../src/sandbox/phone/phone.ts';
+import { SAMPLES, sampleFile } from '../../src/sandbox/sample-files.ts';
 import { BridgeWorld, LONG_MS } from './bridge-world.ts';
 
 describe('every kind of content', () => {
@@ -90,15 +92,9 @@ describe('every kind of content', () => {
       assert.deepEqual(location, { latitude: 52.5, longitude: 13.25, name: 'Here' });
     });
 
-    for (const [kind, msgtype, mime] of [
-      ['IMAGE', 'm.image', 'image/png'],
-      ['VIDEO', 'm.video', 'video/mp4'],
-      ['AUDIO', 'm.audio', 'audio/mpeg'],
-      ['VOICE', 'm.audio', 'audio/ogg'],
-      ['FILE', 'm.file', 'application/pdf'],
-    ] as const) {
+    for (const { kind, msgtype, mime } of SAMPLES) {
       it(`a file of kind ${kind}, byte for byte`, async () => {
-        const bytes = randomBytes(200_001);
+        const bytes = sampleFile(kind, 200_001);
         const url = await bridge.alice.upload(bytes, mime);
         const voice =
           kind === 'VOICE'
@@ -230,15 +226,9 @@ describe('every kind of content', () => {
       assert.equal(content.geo_uri, 'geo:-1.5,2');
     });
 
-    for (const [kind, msgtype, mime] of [
-      ['IMAGE', 'm.image', 'image/png'],
-      ['VIDEO', 'm.video', 'video/mp4'],
-      ['AUDIO', 'm.audio', 'audio/mpeg'],
-      ['VOICE', 'm.audio', 'audio/ogg'],
-      ['FILE', 'm.file', 'application/pdf'],
-    ] as const) {
+    for (const { kind, msgtype, mime } of SAMPLES) {
       it(`a file of kind ${kind}, byte for byte`, async () => {
-        const bytes = randomBytes(150_001);
+        const bytes = sampleFile(kind, 150_001);
         const name = `from-bob-${kind}`;
         await bob.sendFile(jid, bytes, {
           kind,
@@ -256,6 +246,28 @@ describe('every kind of content', () => {
         assert.deepEqual(await bridge.alice.download(String(content.url)), bytes);
       });
     }
+
+    it('a picture of which nothing was told comes with its size, a blurred preview and a thumbnail', async () => {
+      const pixels = { width: 1_600, height: 900, channels: 3, background: '#c04020' } as const;
+      const picture = await sharp({ create: pixels }).jpeg().toBuffer();
+      await bob.sendFile(jid, picture, { kind: 'IMAGE', fileName: 'sunset' });
+      const { content } = await shown((event) => event.content.filename === 'sunset');
+      const info = content.info as Record<string, unknown>;
+      assert.deepEqual([info.mimetype, info.w, info.h], ['image/jpeg', 1_600, 900]);
+      assert.equal(typeof info['xyz.amorgan.blurhash'], 'string');
+      const small = await sharp(await bridge.alice.download(String(info.thumbnail_url))).metadata();
+      assert.ok(small.width <= 800 && small.height <= 600);
+    });
+
+    it('a program that is called a picture is a file', async () => {
+      await bob.sendFile(jid, Buffer.from('#!/bin/sh\necho hello\n'), {
+        kind: 'IMAGE',
+        mime: 'image/png',
+        fileName: 'not-a-picture',
+      });
+      const { content } = await shown((event) => event.content.filename === 'not-a-picture');
+      assert.equal(content.msgtype, 'm.file');
+    });
 
     it('a file that lies, is gone, or is elsewhere is told, and the next message comes', async () => {
       const { mediaHost } = bridge.world.gatekeeper;

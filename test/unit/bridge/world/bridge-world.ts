@@ -392,6 +392,7 @@ export class BridgeWorld {
 const noMedia: BridgeParts['media'] = {
   host: async () => assert.fail('no file is hosted'),
   fetch: async () => assert.fail('no file is fetched'),
+  inspect: async () => assert.fail('no file is looked at'),
   parseEncryptedFile: () => assert.fail('no file is described'),
   decryptMatrixFile: () => assert.fail('no file is opened'),
 };
