@@ -243,6 +243,17 @@ export class LinkDouble implements Link {
     return true;
   }
 
+  /** The server takes and acknowledges what waits in the outbox. */
+  async carry(): Promise<void> {
+    const { store } = this.#deps;
+    const rows = await store.nextOutbound(100);
+    await store.markSent(rows.map(({ rowId }, index) => ({ rowId, number: this.#carried + index + 1 })));
+    this.#carried += rows.length;
+    await store.markAcked(this.#carried);
+  }
+
+  #carried = 0;
+
   /** Stanzas as the server hands them over: stored and counted, then told. */
   async arrive(from: ContactId | string, ...stanzas: readonly string[]): Promise<void> {
     this.#handled += stanzas.length;
