@@ -60,7 +60,7 @@ export class Havoc {
     const never = [...this.#unreached].filter((point) => !this.#reached.has(point));
     if (never.length > 0) print(`named steps that were not passed in time: ${never.join(', ')}`);
     await arena.shiftClock(0);
-    await supervisor.up();
+    await supervisor.calm();
   }
 
   async #kill(kill: number): Promise<void> {
@@ -101,7 +101,7 @@ export class Havoc {
     const { arena, traffic, newcomers, print, random } = this.#deps;
     const fault = this.#faults[this.#faultsDone % this.#faults.length];
     if (fault === undefined) return;
-    await arena.supervisor.up();
+    await arena.supervisor.calm();
     if (fault.wantsCalm === true) await newcomers.settled();
     const startedMs = performance.now();
     await fault.carryOut({ arena, traffic }, Math.floor(this.#faultsDone / this.#faults.length));
