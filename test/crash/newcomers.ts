@@ -26,10 +26,15 @@ export class Newcomers {
     return this.#chats;
   }
 
+  /** Whether somebody new would still come. */
+  get hasRoom(): boolean {
+    return this.#people < MOST_PEOPLE;
+  }
+
   /** Somebody new opts in and opens a chat, when those before are done. Does nothing when there are enough of them. */
   addPerson(): void {
     this.#then(async () => {
-      if (this.#people === MOST_PEOPLE) return;
+      if (!this.hasRoom) return;
       this.#people += 1;
       this.#member = await join(this.#deps.world, `newcomer${this.#people}`);
       this.#nextPhone = 0;
