@@ -12,7 +12,7 @@ const MOST_UNDER_WAY = 3;
 const HOLD_BACK_MS = 5_000;
 const LOOK_AGAIN_MS = 100;
 const TRY_AGAIN_MS = 1_000;
-const HUSH_MS = 10_000;
+const HUSH_MS = 30_000;
 const PAUSE_MS = 1_000;
 const SPREAD_MS = 1_400;
 
