@@ -29,6 +29,8 @@ export interface IntakeDeps {
   readonly metrics?: MatrixMetrics;
   /** Whether a user is the bot or a ghost by its spelling. */
   isOurs(user: string): boolean;
+  /** The homeserver has called us to see whether it can (MSC2659). */
+  onPing?(): void;
 }
 
 interface Answer {
@@ -137,6 +139,7 @@ class Intake {
 
   async #onPing(request: IncomingMessage): Promise<Answer> {
     await readBody(request, this.#deps.settings.maxBodyBytes);
+    this.#deps.onPing?.();
     return DONE;
   }
 

@@ -336,7 +336,7 @@ export function createMatrixSide(deps: MatrixDeps): MatrixSide {
   return {
     botUserId: homeserver.botUserId,
     domain: settings.domain,
-    appserviceListener: createIntake({ ...deps, isOurs }),
+    appserviceListener: createIntake({ ...deps, isOurs, onPing: () => homeserver.hearPing() }),
     start: (signal) => homeserver.start(signal),
     ping: () => homeserver.ping(),
     stop: () => homeserver.stop(),

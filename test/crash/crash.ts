@@ -1,8 +1,8 @@
 /**
- * `npm run test:crash -- [--kills N] [--faults N] [--postgres] [--users N] [--contacts N] [--seed S]`: the real daemon between
- * a real Synapse and a real Prosody, chats busy in both directions, and `kill -9` at random moments and at each named step;
- * servers restarted, lines cut and mute, a full disk and a wrong clock besides. In the end every message must be there
- * once, in order, each chat have one room, and the database be consistent.
+ * `npm run test:crash -- [--kills N] [--faults N] [--minutes N] [--postgres] [--users N] [--contacts N] [--seed S]`: the real
+ * daemon between a real Synapse and a real Prosody, chats busy in both directions, and `kill -9` at random moments and at
+ * each named step; servers restarted, lines cut and mute, a full disk and a wrong clock besides. In the end every message
+ * must be there once, in order, each chat have one room, and the database be consistent.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,6 +21,8 @@ const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '20' },
     faults: { type: 'string' },
+    // After so long nothing more goes wrong, and what was done till then is judged.
+    minutes: { type: 'string' },
     users: { type: 'string', default: '4' },
     contacts: { type: 'string', default: '5' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
@@ -29,6 +31,7 @@ const { values } = parseArgs({
 });
 const KILLS = Number(values.kills);
 const FAULTS = Number(values.faults ?? Math.round(KILLS / 5));
+const HAVOC_MS = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes) * 60_000;
 const SETTLE_MS = 240_000;
 
 /** Small and reproducible: the same seed orders the same kills. */
@@ -76,7 +79,7 @@ async function run(arena: Arena): Promise<boolean> {
   const first = Math.floor(random() * named.length);
   const points = [...named.slice(first), ...named.slice(0, first)];
   const deps = { arena, traffic, newcomers, chats, points, random, print };
-  const havoc = new Havoc({ ...deps, kills: KILLS, faults: FAULTS });
+  const havoc = new Havoc({ ...deps, kills: KILLS, faults: FAULTS, forMs: HAVOC_MS });
   await havoc.run();
   await newcomers.settled();
   await traffic.stop();

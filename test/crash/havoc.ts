@@ -20,6 +20,8 @@ export type HavocDeps = Readonly<{
   points: readonly string[];
   kills: number;
   faults: number;
+  /** It ends after this time, whatever is left to do. */
+  forMs: number;
   /** In [0, 1). */
   random: () => number;
   print: (line: string) => void;
@@ -47,9 +49,10 @@ export class Havoc {
   }
 
   async run(): Promise<void> {
-    const { arena, kills, faults, print } = this.#deps;
+    const { arena, kills, faults, forMs, print } = this.#deps;
     const { supervisor } = arena;
-    for (let kill = 0; supervisor.kills < kills; kill += 1) {
+    const endMs = performance.now() + forMs;
+    for (let kill = 0; supervisor.kills < kills && performance.now() < endMs; kill += 1) {
       await this.#kill(kill);
       while (this.#faultsDone < faults && this.#faultsDone * kills < supervisor.kills * faults) {
         await this.#nextFault();
@@ -60,15 +63,16 @@ export class Havoc {
     const never = [...this.#unreached].filter((point) => !this.#reached.has(point));
     if (never.length > 0) print(`named steps that were not passed in time: ${never.join(', ')}`);
     await arena.shiftClock(0);
-    await supervisor.up();
+    await supervisor.calm();
   }
 
   async #kill(kill: number): Promise<void> {
-    const { arena, points, random } = this.#deps;
+    const { arena, points, newcomers, random } = this.#deps;
     const { supervisor } = arena;
     const point = kill % 2 === 1 ? points[((kill - 1) / 2) % points.length] : undefined;
     const nth = 1 + Math.floor(random() * 5);
-    if (point === undefined) {
+    // What only a newcomer passes is not worth a wait when nobody comes any more.
+    if (point === undefined || (wantsNewcomer(point) && !newcomers.hasRoom)) {
       await supervisor.replace();
       await pause(50 + random() * MOST_RANDOM_MS);
       return;
@@ -91,7 +95,7 @@ export class Havoc {
     const [kind] = point.split('-');
     const chat = chats[Math.floor(random() * chats.length)];
     if (chat === undefined) return;
-    if (kind === 'archive' || kind === 'enlistment') newcomers.addPerson();
+    if (wantsNewcomer(point)) newcomers.addPerson();
     else if (kind === 'portal') newcomers.addChat();
     else if (kind === 'retry') void chat.phone.forgetSession(chat.jid);
     else if (kind === 'missing') traffic.spoilNext(chat);
@@ -101,7 +105,7 @@ export class Havoc {
     const { arena, traffic, newcomers, print, random } = this.#deps;
     const fault = this.#faults[this.#faultsDone % this.#faults.length];
     if (fault === undefined) return;
-    await arena.supervisor.up();
+    await arena.supervisor.calm();
     if (fault.wantsCalm === true) await newcomers.settled();
     const startedMs = performance.now();
     await fault.carryOut({ arena, traffic }, Math.floor(this.#faultsDone / this.#faults.length));
@@ -117,4 +121,8 @@ export class Havoc {
       `${arena.supervisor.kills} kills, ${this.#atPoints} of them at a named step; ${this.#faultsDone} faults`,
     );
   }
+}
+
+function wantsNewcomer(point: string): boolean {
+  return /^(archive|enlistment)-/.test(point);
 }

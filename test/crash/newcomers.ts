@@ -16,7 +16,7 @@ export class Newcomers {
   #people = 0;
   #member: Member | undefined;
   #nextPhone = 0;
-  #underWay: Promise<void> = Promise.resolve();
+  #underWay: Promise<void> | undefined;
 
   constructor(deps: { world: World; phones: readonly Phone[]; tally: Tally; traffic: Traffic }) {
     this.#deps = deps;
@@ -26,10 +26,15 @@ export class Newcomers {
     return this.#chats;
   }
 
-  /** Somebody new opts in and opens a chat, when those before are done. Does nothing when there are enough of them. */
+  /** Whether somebody new would still come. */
+  get hasRoom(): boolean {
+    return this.#people < MOST_PEOPLE;
+  }
+
+  /** Somebody new opts in and opens a chat. Does nothing when there are enough of them, or one is still at it. */
   addPerson(): void {
-    this.#then(async () => {
-      if (this.#people === MOST_PEOPLE) return;
+    this.#begin(async () => {
+      if (!this.hasRoom) return;
       this.#people += 1;
       this.#member = await join(this.#deps.world, `newcomer${this.#people}`);
       this.#nextPhone = 0;
@@ -42,11 +47,11 @@ export class Newcomers {
     if (this.#member === undefined || this.#nextPhone >= this.#deps.phones.length) this.addPerson();
     else {
       const member = this.#member;
-      this.#then(async () => await this.#openChat(member));
+      this.#begin(async () => await this.#openChat(member));
     }
   }
 
-  /** Resolves when all have their chats. */
+  /** Resolves when nobody is at it any more. */
   async settled(): Promise<void> {
     await this.#underWay;
   }
@@ -72,9 +77,14 @@ export class Newcomers {
     traffic.add(chat, MESSAGES_EACH_WAY);
   }
 
-  #then(work: () => Promise<void>): void {
-    this.#underWay = this.#underWay.then(work).catch((failure: unknown) => {
-      this.#failures.push(`newcomer: ${failure instanceof Error ? failure.message : String(failure)}`);
-    });
+  #begin(work: () => Promise<void>): void {
+    // A queue of them would have to end before each fault that wants calm, with nothing killed meanwhile.
+    this.#underWay ??= work()
+      .catch((failure: unknown) => {
+        this.#failures.push(`newcomer: ${failure instanceof Error ? failure.message : String(failure)}`);
+      })
+      .finally(() => {
+        this.#underWay = undefined;
+      });
   }
 }

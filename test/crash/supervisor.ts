@@ -18,6 +18,8 @@ export class Supervisor {
   #gaveUp = 0;
   #isWanted = true;
   #isUp = true;
+  /** It was told a named step to die at, which it may pass at any moment. */
+  #isArmed = false;
   #rising: Promise<unknown> = Promise.resolve();
 
   constructor(bridge: BridgeProcess) {
@@ -61,6 +63,15 @@ export class Supervisor {
     await this.#rising;
   }
 
+  /**
+   * Has it running with no named step to die at. One whose step was not passed in time is killed: it might still die there,
+   * in the middle of what comes next, where nobody would start it again.
+   */
+  async calm(): Promise<void> {
+    if (this.#isUp && this.#isArmed) await this.replace();
+    else await this.up();
+  }
+
   /** Resolves when it is ready: homeserver and network reached; or is not for long. */
   async ready(): Promise<void> {
     const deadline = performance.now() + READY_WITHIN_MS;
@@ -84,7 +95,7 @@ export class Supervisor {
   }
 
   async stop(): Promise<void> {
-    await this.up();
+    await this.calm();
     this.#isWanted = false;
     await this.#bridge.stop();
   }
@@ -95,6 +106,7 @@ export class Supervisor {
       try {
         await this.#bridge.start('live', env);
         this.#isUp = true;
+        this.#isArmed = Object.keys(env).length > 0;
         this.#watch();
         return;
       } catch (failure) {

@@ -5,9 +5,14 @@ import type { Tally } from './tally.ts';
 
 /** So many messages of a way may be under way: a bridge that is killed all the time must not fall behind for ever. */
 const MOST_UNDER_WAY = 3;
+/**
+ * So long a contact holds back while what their chat's person wrote is stuck: what contacts write goes to the bridge a second
+ * time, as Synapse's events, and one that catches up slowly on a busy machine would never be done.
+ */
+const HOLD_BACK_MS = 5_000;
 const LOOK_AGAIN_MS = 100;
 const TRY_AGAIN_MS = 1_000;
-const HUSH_MS = 10_000;
+const HUSH_MS = 30_000;
 const PAUSE_MS = 1_000;
 const SPREAD_MS = 1_400;
 
@@ -35,6 +40,7 @@ export class Traffic {
         this.#saying -= 1;
       }),
       this.#talk(`${chat.name} in`, most, async (body) => {
+        await this.#holdBack(`${chat.name} out`);
         const isSpoilt = this.#spoilt.delete(chat);
         await this.#untilDone(async () => {
           if (isSpoilt) await chat.phone.sendSpoilt(chat.jid, body);
@@ -76,6 +82,12 @@ export class Traffic {
       await pause(pauseMs);
       while (!this.#isOver && this.#tally.countUnderWay(way) >= MOST_UNDER_WAY) await pause(LOOK_AGAIN_MS);
     }
+  }
+
+  async #holdBack(stuck: string): Promise<void> {
+    const deadlineMs = performance.now() + HOLD_BACK_MS;
+    const isStuck = () => this.#tally.countUnderWay(stuck) >= MOST_UNDER_WAY;
+    while (!this.#isOver && isStuck() && performance.now() < deadlineMs) await pause(LOOK_AGAIN_MS);
   }
 
   /** What fails while a server is away was not sent, or is known by its transaction id. */

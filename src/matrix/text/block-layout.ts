@@ -232,8 +232,12 @@ class Itemiser {
     this.#skip = skip;
   }
 
-  /** @returns one, but of a numbered list as many as there are gaps in its numbers, and one more. */
+  /** @returns one, but of a numbered list as many as there are gaps in its numbers, and one more; or what lies in it. */
   blocks(nest: Nest): Block[] {
+    // Moved in further than what it lies in: of two lists over the same lines one was left. Its marks are words here; HTML
+    // would put another one before them.
+    if (isList(nest) && this.#points[this.#start(nest.first)] === ' ')
+      return nest.children.flatMap((child) => this.blocks(child));
     const { children, ...span } = isList(nest) ? this.#oneList(nest) : nest;
     if (!isList(span))
       return [{ ...span, items: [], children: children.flatMap((child) => this.blocks(child)) }];

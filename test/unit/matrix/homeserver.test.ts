@@ -15,7 +15,7 @@ const GHOST = matrixUserId('@_interop_gk_bob=40gk.example:m.example');
 const ROOM = roomId('!r:m.example');
 const MESSAGE = { room: ROOM, as: GHOST, type: 'm.room.message', content: { body: 'a' }, txnId: '1' };
 
-type Reply = object | ((url: URL) => object);
+type Reply = object | ((url: URL) => object | Promise<object>);
 const refusal = (status: number, errcode: string) => ({ status, errcode });
 
 /** A homeserver that answers by method and path template; `status` in an answer is its HTTP status. */
@@ -30,12 +30,12 @@ async function world(t: TestContext, changes: Record<string, Reply>) {
   };
   const asked: { request: string; url: URL }[] = [];
   const log = new RecordingLog();
-  const homeserverUrl = await listening(t, (request, response) => {
+  const homeserverUrl = await listening(t, async (request, response) => {
     const url = new URL(request.url ?? '', 'http://localhost');
     const template = `${request.method} ${toPathTemplate(url.pathname)}`;
     asked.push({ request: template, url });
     const reply = replies[template] ?? assert.fail(template);
-    const { status = 200, ...body } = (typeof reply === 'function' ? reply(url) : reply) as {
+    const { status = 200, ...body } = (typeof reply === 'function' ? await reply(url) : reply) as {
       status?: number;
     };
     response.writeHead(status).end(JSON.stringify(body));
@@ -146,6 +146,33 @@ describe('the ping', () => {
       });
     });
   }
+
+  it('that came to us has reached us, whatever the homeserver answers', async (t) => {
+    let us = '';
+    const { side } = await world(t, {
+      'POST /appservice/{}/ping': async () => {
+        const headers = { authorization: 'Bearer hs' };
+        const answer = await fetch(`${us}/_matrix/app/v1/ping`, { method: 'POST', headers, body: '{}' });
+        assert.equal(answer.status, 200);
+        return refusal(502, 'M_CONNECTION_FAILED');
+      },
+    });
+    us = await listening(t, side.appserviceListener);
+    assert.equal(await side.ping(), 'reached');
+  });
+
+  it('with a token that is not the homeserver’s has not reached us', async (t) => {
+    let us = '';
+    const { side } = await world(t, {
+      'POST /appservice/{}/ping': async () => {
+        const headers = { authorization: 'Bearer other' };
+        await fetch(`${us}/_matrix/app/v1/ping`, { method: 'POST', headers, body: '{}' });
+        return refusal(502, 'M_CONNECTION_FAILED');
+      },
+    });
+    us = await listening(t, side.appserviceListener);
+    await assert.rejects(side.ping(), (failure) => hasCode(failure, 'matrix/pingFailed'));
+  });
 
   it('that the homeserver does not know is no failure', async (t) => {
     const { side } = await world(t, { 'POST /appservice/{}/ping': refusal(404, 'M_UNRECOGNIZED') });
