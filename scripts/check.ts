@@ -15,7 +15,11 @@ export function checkSteps(): Step[] {
       'unit tests',
       ['test/unit/**/*.test.ts'],
       // One file a processor; node:test itself would leave one idle.
-      [`--test-timeout=${TEST_TIMEOUT_MS}`, `--test-concurrency=${availableParallelism()}`],
+      [
+        `--test-timeout=${TEST_TIMEOUT_MS}`,
+        `--test-concurrency=${availableParallelism()}`,
+        '--import=./test/property-seed.ts',
+      ],
     ),
   ];
 }

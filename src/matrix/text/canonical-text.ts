@@ -35,7 +35,8 @@ export interface CanonicalText extends FormattedText {
  */
 export function toCanonical(text: FormattedText): CanonicalText {
   const given = wellFormed(text.body);
-  const points = Array.from(given.replace(/\n+$/, ''));
+  // Before lines are looked at: whether one is empty hangs on what counts as white space.
+  const points = Array.from(given.replace(/\n+$/, '').replace(/[\r\f]/g, ' '));
   const clipped = text.ranges.slice(0, MAX_GIVEN_RANGES).flatMap((range) => clip(points, range));
   if (clipped.length === 0) return plain(given);
   const spaced = respace(points, layOut(points, clipped));
@@ -90,7 +91,7 @@ function codeBlocks(blocks: readonly Block[]): Block[] {
 
 /** As many code points as before. */
 function respace(points: readonly string[], { lines, blocks }: Layout): string[] {
-  const spaced = points.map((point) => (point === '\r' || point === '\f' ? ' ' : point));
+  const spaced = [...points];
   const inCode = new Uint8Array(lines.length);
   for (const { first, last } of codeBlocks(blocks)) inCode.fill(1, first, last + 1);
   for (const [index, { start, end }] of lines.entries()) {
