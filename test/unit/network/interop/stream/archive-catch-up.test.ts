@@ -484,6 +484,8 @@ describe('an archive', () => {
     await world.online();
     await until(() => world.server.last?.received.some(({ name }) => name === 'presence') ?? false, 'there');
     archive.addLive(world.server.last, 'live');
+    // Time that passes before is not that of the wait.
+    await until(() => world.store.waitsForRoom, 'waiting for room');
     clock.aheadMs = 60 * 60_000;
     assert.deepEqual(archive.queries, []);
     world.store.full.resolve();

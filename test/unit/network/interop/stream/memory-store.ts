@@ -29,6 +29,8 @@ export class MemoryStore implements StreamStore {
   begun = 0;
   /** While set, there is no room; resolve it when there is. */
   full: PromiseWithResolvers<void> | undefined;
+  /** Whether room was waited for. */
+  waitsForRoom = false;
   /** Awaited before each method takes effect. */
   before: (method: keyof StreamStore) => Promise<void> = async () => undefined;
   #isStoring = false;
@@ -79,6 +81,7 @@ export class MemoryStore implements StreamStore {
   /** Has room unless a test says otherwise. */
   async whenRoom(signal: AbortSignal): Promise<void> {
     if (this.full === undefined) return;
+    this.waitsForRoom = true;
     signal.throwIfAborted();
     const aborted = new Promise<never>((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
