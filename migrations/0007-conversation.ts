@@ -10,7 +10,7 @@ export async function up(knex: Knex): Promise<void> {
   });
   await knex.schema.alterTable('portals', (table) => {
     // Seconds after which messages of this conversation disappear on both sides; 0 means never.
-    table.integer('expires_in_s').notNullable().defaultTo(0);
+    table.bigInteger('expires_in_s').notNullable().defaultTo(0);
     // `seq` of the newest inbound message of which the contact was told that it was read.
     table.bigInteger('read_seq').notNullable().defaultTo(0);
   });

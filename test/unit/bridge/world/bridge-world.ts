@@ -388,7 +388,7 @@ export class BridgeWorld {
   }
 }
 
-/** Files are carried in test/integration/media.test.ts only. */
+/** Files are carried in test/integration/kinds.test.ts only. */
 const noMedia: BridgeParts['media'] = {
   host: async () => assert.fail('no file is hosted'),
   fetch: async () => assert.fail('no file is fetched'),
